@@ -1,0 +1,22 @@
+"""The model YAMLs, each beside its stock counterpart row for row; found by bare name once the pack is active."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+FOLDER = Path(__file__).parent
+
+
+def names() -> list[str]:
+    """File names of all model YAMLs of the pack."""
+    return sorted(path.name for path in FOLDER.glob("*.yaml"))
+
+
+def find(name: str) -> Path | None:
+    """The file for a bare name with or without a scale letter (`yolov8n-ghost.yaml` → `yolov8-ghost.yaml`), or None."""
+    for candidate in (name, re.sub(r"^(yolov?\d+)[nslmx](?=[-.])", r"\1", name)):
+        if candidate == Path(candidate).name and (FOLDER / candidate).suffix == ".yaml":
+            if (FOLDER / candidate).is_file():
+                return FOLDER / candidate
+    return None

@@ -1,0 +1,373 @@
+"""The one file that touches Ultralytics' internals: it teaches an unmodified Ultralytics the blocks of yolo_plugins.
+
+What it changes, all of it in `ultralytics.nn.tasks`, in memory, and undone by `revert()`:
+
+- `parse_model`: one branch in front of its `if m in …` chain reads rows that name a block of ours, and errors name
+  the file, row and block. The edit is made on the function's syntax tree; everything upstream stays as it is.
+- `check_yaml`: finds the pack's model YAMLs by bare name.
+- `BaseModel.fuse` and `is_fused`: fold our batch norms too.
+- torch's safe globals: our classes may be loaded by `ULTRALYTICS_SAFE_LOAD=1`.
+
+`python patch_ultralytics.py` is `yolo-plugins activate`.
+"""
+
+from __future__ import annotations
+
+# Imported at every start of the interpreter once activated: nothing here may be slow or need torch.
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+    from typing import Any
+
+    Undo = Callable[[], None]
+
+TASKS = "ultralytics.nn.tasks"
+TESTED = ("8.1.0", "8.4.190")
+PREFIX = "plugins."
+HANDLE = "_yolo_plugins"
+
+_undo: list[Undo] = []
+
+
+class PatchError(RuntimeError):
+    """The installed Ultralytics cannot be taught the pack's blocks; nothing has been changed."""
+
+
+def apply() -> None:
+    """Teach the Ultralytics of this process the pack's blocks; a second call changes nothing.
+
+    Raises:
+        PatchError: Ultralytics is missing, or is a version whose `parse_model` has another shape.
+    """
+    import importlib
+    import threading
+
+    lock = globals().setdefault("_lock", threading.RLock())
+    with lock:
+        if _undo:
+            return
+        try:
+            tasks = importlib.import_module(TASKS)
+        except ModuleNotFoundError as error:
+            raise PatchError(f"{error.name} is not installed: pip install ultralytics") from error
+        import yolo_plugins.public  # noqa: F401  registers the pack's own blocks
+        from yolo_plugins.registry import register_installed
+
+        register_installed()
+        try:
+            for step in (_teach_parse_model, _find_our_yamls, _explain_builds, _fuse_our_blocks, _trust_our_classes):
+                _undo.append(step(tasks))
+        except BaseException:
+            revert()
+            raise
+
+
+def revert() -> None:
+    """Take `apply()` back: Ultralytics is exactly as it was."""
+    while _undo:
+        _undo.pop()()
+
+
+def active() -> bool:
+    """Whether the Ultralytics of this process knows the pack's blocks."""
+    return bool(_undo)
+
+
+# Start-up: the patch is applied when the interpreter imports ultralytics.nn.tasks, and costs nothing before.
+
+
+def install_hook() -> None:
+    """Apply the patch as soon as `ultralytics.nn.tasks` is imported, or at once if it is already.
+
+    `YOLO_PLUGINS=0` in the environment switches this off.
+    """
+    if os.environ.get("YOLO_PLUGINS") == "0":
+        return
+    if TASKS in sys.modules:
+        _apply_or_warn()
+    elif not any(isinstance(finder, _Finder) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _Finder())
+
+
+class _Finder:
+    """Lets the other finders find `ultralytics.nn.tasks`, and applies the patch after it was executed."""
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
+        if name != TASKS:
+            return None
+        others = [finder for finder in sys.meta_path if finder is not self]
+        spec = next((s for f in others if (s := f.find_spec(name, path, target)) is not None), None)
+        if spec is not None and spec.loader is not None:
+            execute = spec.loader.exec_module
+
+            def execute_and_apply(module: ModuleType) -> None:
+                execute(module)
+                _apply_or_warn()
+
+            spec.loader.exec_module = execute_and_apply  # type: ignore[method-assign]
+        return spec
+
+
+def _apply_or_warn() -> None:
+    """Stock models must go on working whatever is wrong with us."""
+    try:
+        apply()
+    except Exception as error:
+        print(f"WARNING yolo-plugins is not active: {error}", file=sys.stderr)
+
+
+# The steps: each changes one thing and returns what undoes it.
+
+
+def _teach_parse_model(tasks: ModuleType) -> Undo:
+    function = tasks.parse_model
+    original = function.__code__
+    code = _edited(tasks)
+    setattr(tasks, HANDLE, sys.modules[__name__])
+    # The function object stays, so every module that has imported it sees the edit, and its undoing.
+    function.__code__ = code
+
+    def undo() -> None:
+        function.__code__ = original
+        for name in [HANDLE, *(name for name in vars(tasks) if name.startswith(PREFIX))]:
+            delattr(tasks, name)
+
+    return undo
+
+
+def _edited(tasks: ModuleType) -> Any:
+    """Code of `parse_model` with our branch in its chain, our check before and our error report around its loop."""
+    import __future__
+
+    import ast
+    import inspect
+
+    try:
+        tree = ast.parse(inspect.getsource(tasks))
+        function = next(n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == "parse_model")
+        (position,) = (i for i, n in enumerate(function.body) if isinstance(n, ast.For))
+        loop = function.body[position]
+        (chain,) = (i for i, n in enumerate(loop.body) if _tests_membership_of_m(n))  # type: ignore[attr-defined]
+    except (OSError, SyntaxError, StopIteration, ValueError) as error:
+        import ultralytics
+
+        raise PatchError(
+            f"parse_model of Ultralytics {ultralytics.__version__} has a shape that this version does not know "
+            f"(tested: {TESTED[0]} to {TESTED[1]}); stock models work, for plug-in models "
+            f"pip install -U yolo-plugins or pip install ultralytics=={TESTED[1]}"
+        ) from error
+
+    def statement(source: str, like: ast.stmt) -> Any:
+        (node,) = ast.parse(source).body
+        for child in ast.walk(node):
+            if hasattr(child, "lineno"):
+                ast.copy_location(child, like)
+        return node
+
+    upstream = loop.body[chain]  # type: ignore[attr-defined]
+    ours = statement(f"if {HANDLE}.is_plugin(m):\n    c2, n, args = {HANDLE}.read_row(m, locals())", upstream)
+    ours.orelse = [upstream]
+    loop.body[chain] = ours  # type: ignore[attr-defined]
+    guarded = statement(f"try:\n    pass\nexcept Exception as error:\n    {HANDLE}.explain(error, locals())\n    raise", loop)
+    guarded.body = [loop]
+    function.body[position] = guarded
+    first = 1 if ast.get_docstring(function) else 0
+    function.body.insert(first, statement(f"{HANDLE}.check_model({function.args.args[0].arg})", function.body[first]))
+    tree.body = [function]
+    flags = tasks.parse_model.__code__.co_flags & __future__.annotations.compiler_flag
+    namespace: dict[str, Any] = {}
+    exec(compile(tree, tasks.__file__ or "", "exec", flags, dont_inherit=True), namespace)
+    return namespace["parse_model"].__code__
+
+
+def _tests_membership_of_m(node: Any) -> bool:
+    import ast
+
+    test = getattr(node, "test", None)
+    return (
+        isinstance(node, ast.If)
+        and isinstance(test, ast.Compare)
+        and isinstance(test.left, ast.Name)
+        and test.left.id == "m"
+        and isinstance(test.ops[0], ast.In)
+    )
+
+
+def _find_our_yamls(tasks: ModuleType) -> Undo:
+    upstream = tasks.check_yaml
+    said: set[str] = set()
+
+    def check_yaml(file: Any, *args: Any, **kwargs: Any) -> Any:
+        from yolo_plugins import model_yamls
+
+        name = str(file)
+        ours = None if os.path.exists(name) else model_yamls.find(name)
+        if ours is None:
+            found = upstream(file, *args, **kwargs)
+        else:
+            found = str(ours)
+            if name not in said and upstream(ours.name, hard=False):
+                said.add(name)
+                tasks.LOGGER.info(f"{name}: yolo-plugins' model is used, not Ultralytics' of the same name")
+        if found:
+            _check_file(found)
+        return found
+
+    tasks.check_yaml = check_yaml  # type: ignore[attr-defined]
+    return lambda: setattr(tasks, "check_yaml", upstream)
+
+
+def _explain_builds(tasks: ModuleType) -> Undo:
+    import functools
+
+    model = tasks.DetectionModel
+    upstream = model.__init__
+
+    @functools.wraps(upstream)
+    def build(self: Any, *args: Any, **kwargs: Any) -> None:
+        """Build, then run once for the strides; rows that do not fit each other first show there."""
+        try:
+            upstream(self, *args, **kwargs)
+        except Exception as error:
+            trace = error.__traceback__
+            while trace is not None:
+                if trace.tb_frame.f_code is tasks.BaseModel._predict_once.__code__:
+                    _explain_row(error, self.yaml, getattr(trace.tb_frame.f_locals.get("m"), "i", None))
+                trace = trace.tb_next
+            raise
+
+    model.__init__ = build
+
+    def undo() -> None:
+        model.__init__ = upstream
+
+    return undo
+
+
+def _fuse_our_blocks(tasks: ModuleType) -> Undo:
+    from yolo_plugins.fusing import fuse as fuse_blocks
+    from yolo_plugins.fusing import unfused
+
+    model = tasks.BaseModel
+    upstream_fuse, upstream_is_fused = model.fuse, model.is_fused
+
+    def fuse(self: Any, verbose: bool = True, *args: Any, **kwargs: Any) -> Any:
+        """Fuse Ultralytics' layers, then the pack's; report once, after both."""
+        if not unfused(self):
+            return upstream_fuse(self, verbose, *args, **kwargs)
+        upstream_fuse(self, False, *args, **kwargs)
+        fuse_blocks(self)
+        self.info(verbose=verbose)
+        return self
+
+    def is_fused(self: Any, *args: Any, **kwargs: Any) -> bool:
+        return bool(upstream_is_fused(self, *args, **kwargs)) and not unfused(self)
+
+    model.fuse, model.is_fused = fuse, is_fused
+
+    def undo() -> None:
+        model.fuse, model.is_fused = upstream_fuse, upstream_is_fused
+
+    return undo
+
+
+def _trust_our_classes(tasks: ModuleType) -> Undo:
+    import torch
+    from yolo_plugins.registry import checkpoint_classes
+
+    add = getattr(torch.serialization, "add_safe_globals", None)
+    if add is None:  # torch before 2.4 has no such list, and Ultralytics no restricted loading with it
+        return lambda: None
+    before = set(torch.serialization.get_safe_globals())
+    ours = [cls for cls in checkpoint_classes() if cls not in before]
+    add(ours)
+
+    def undo() -> None:
+        kept = [entry for entry in torch.serialization.get_safe_globals() if entry not in ours]
+        torch.serialization.clear_safe_globals()
+        add(kept)
+
+    return undo
+
+
+# What the edited functions call.
+
+
+def is_plugin(m: Any) -> bool:
+    """Whether a row's module is one of the registered blocks."""
+    from yolo_plugins.registry import BLOCKS
+
+    return any(m is block for block in BLOCKS.values())
+
+
+def read_row(m: Any, scope: dict[str, Any]) -> Any:
+    """Output channels, repeats and constructor arguments of one row, from `parse_model`'s local variables."""
+    from yolo_plugins.rows import Scale, plan
+
+    f, ch = scope["f"], scope["ch"]
+    inputs = ch[f] if isinstance(f, int) else [ch[x] for x in f]
+    act = sys.modules[TASKS].Conv.default_act if scope.get("act") else None
+    return plan(m, inputs, scope["n"], scope["args"], Scale(scope["width"], scope["max_channels"]), act)
+
+
+def check_model(model: Any) -> None:
+    """Refuse a model whose structure or names are wrong, and put the names of our blocks where rows are looked up."""
+    from yolo_plugins.model_yaml import check
+    from yolo_plugins.registry import BLOCKS
+
+    scope = vars(sys.modules[TASKS])
+    scope.update({PREFIX + name: block for name, block in BLOCKS.items()})
+    import torch
+
+    def known(name: str) -> bool:
+        if name.startswith("nn."):
+            return hasattr(torch.nn, name[3:])
+        if name.startswith("torchvision.ops."):
+            return hasattr(__import__("torchvision").ops, name[16:])
+        return name in scope
+
+    layers = [name for name, m in scope.items() if isinstance(m, type) and issubclass(m, torch.nn.Module)]
+    check(model, _file(model), known, layers)
+
+
+def explain(error: Exception, scope: dict[str, Any]) -> None:
+    """Say which row of which file the error comes from, where a model has rows of ours."""
+    _explain_row(error, scope["d"], scope.get("i"))
+
+
+def _explain_row(error: Exception, model: dict[str, Any], i: int | None) -> None:
+    from yolo_plugins.model_yaml import ModelYAMLError
+
+    rows = model["backbone"] + model["head"]
+    if i is not None and not isinstance(error, ModelYAMLError) and any(row[2].startswith(PREFIX) for row in rows):
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ModelYAMLError(f"{_file(model)}: row {i} ({rows[i][2]}): {reason}") from error
+
+
+def _check_file(path: str) -> None:
+    """Refuse a file that holds no mapping; what the mapping holds is checked when it is built."""
+    import yaml
+    from yolo_plugins.model_yaml import ModelYAMLError, check_mapping
+
+    try:
+        with open(path, encoding="utf-8", errors="ignore") as file:
+            check_mapping(yaml.safe_load(file), path)
+    except yaml.YAMLError as error:
+        reason = " ".join(str(error).split())
+        raise ModelYAMLError(f"{path} is not YAML: {reason}") from error
+
+
+def _file(model: Any) -> str:
+    return str(model.get("yaml_file", "model")) if isinstance(model, dict) else "model"
+
+
+if __name__ == "__main__":
+    try:
+        from yolo_plugins.cli import main
+    except ModuleNotFoundError as error:
+        sys.exit(f"{error.name} is not installed: run `pip install -e .` in this folder first")
+    sys.exit(main(["activate", *sys.argv[1:]]))
