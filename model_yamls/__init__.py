@@ -20,3 +20,9 @@ def find(name: str) -> Path | None:
             if (FOLDER / candidate).is_file():
                 return FOLDER / candidate
     return None
+
+
+def title(name: str) -> str:
+    """What the model is, from the first line of its file."""
+    with open(FOLDER / name, encoding="utf-8") as file:
+        return file.readline().lstrip("# ").rstrip(".\n")

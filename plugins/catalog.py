@@ -1,0 +1,51 @@
+"""What blocks there are, read from the source without importing it, so that listing them does not wait for torch."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from pathlib import Path
+
+SUPPLIED = {"self", "c1", "n"}
+"""Parameters that a YAML row leaves out."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A block: its name, its YAML row's module and arguments, and the first sentence about it."""
+
+    name: str
+    row: str
+    summary: str
+
+
+def blocks() -> list[Entry]:
+    """The pack's own blocks in the order of their registration."""
+    folder = Path(__file__).parent
+    classes: dict[str, ast.ClassDef] = {}
+    names: list[str] = []
+    for path in sorted(folder.glob("*.py")):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ClassDef):
+                classes[node.name] = node
+            elif isinstance(node, ast.For) and path.name == "public.py" and isinstance(node.iter, ast.Tuple):
+                names = [name.id for name in node.iter.elts if isinstance(name, ast.Name)]
+    return [_entry(classes[name]) for name in names]
+
+
+def installed_blocks() -> list[tuple[str, str]]:
+    """Blocks that other installed packages offer: name, and where it comes from."""
+    return [(entry.name, entry.value) for entry in entry_points(group="yolo_plugins.blocks")]
+
+
+def _entry(node: ast.ClassDef) -> Entry:
+    summary = (ast.get_docstring(node) or "").split("\n\n")[0].replace("\n", " ").rstrip(".")
+    init = next((f for f in node.body if isinstance(f, ast.FunctionDef) and f.name == "__init__"), None)
+    arguments = []
+    if init is not None:
+        defaults = [None] * (len(init.args.args) - len(init.args.defaults)) + list(init.args.defaults)
+        for argument, default in zip(init.args.args, defaults, strict=True):
+            if argument.arg not in SUPPLIED:
+                arguments.append(argument.arg if default is None else f"{argument.arg}={ast.unparse(default)}")
+    return Entry(node.name, f"plugins.{node.name}, [{', '.join(arguments)}]", summary)

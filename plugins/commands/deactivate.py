@@ -1,0 +1,19 @@
+"""Take `yolo-plugins activate` back: removes exactly the files that it wrote."""
+
+from __future__ import annotations
+
+import argparse
+
+HELP = "take `activate` back"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    pass
+
+
+def run(args: argparse.Namespace) -> int:
+    from ..startup import deactivate
+
+    removed = deactivate()
+    print("\n".join(f"removed {path}" for path in removed) if removed else "was not active")
+    return 0

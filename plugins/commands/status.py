@@ -1,0 +1,19 @@
+"""Show what is installed and active in this Python environment; paste it into a bug report."""
+
+from __future__ import annotations
+
+import argparse
+
+HELP = "show what is installed and active, for a bug report"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    pass
+
+
+def run(args: argparse.Namespace) -> int:
+    from ..startup import status
+
+    for label, value in status().items():
+        print(f"{label:<14}{value}")
+    return 0

@@ -1,0 +1,169 @@
+"""The start-up file that lets every interpreter of an environment know the pack, and what is to be known about it.
+
+Python runs the import line of `yolo_plugins.pth`, or from 3.15 on the entry point in `yolo_plugins.start` (PEP 829), at
+each start. Both call a guard that stays silent if the package has gone; neither imports torch or Ultralytics.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import site
+import sys
+import sysconfig
+import tempfile
+from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
+
+from . import __version__
+
+GUARD = '''"""Written by `yolo-plugins activate`; `yolo-plugins deactivate` removes it."""
+
+
+def start():
+    try:
+        from patch_ultralytics import install_hook
+
+        install_hook()
+    except Exception:
+        pass  # the package is gone or broken: Python starts all the same, and `yolo-plugins status` tells
+'''
+
+# In the order of writing; removal goes backwards, so that nothing ever refers to a file that is not there.
+FILES = {
+    "yolo_plugins_startup.py": GUARD,
+    "yolo_plugins.start": "yolo_plugins_startup:start\n",
+    "yolo_plugins.pth": "import yolo_plugins_startup; yolo_plugins_startup.start()\n",
+}
+
+
+def activate(user: bool = False) -> tuple[Path, bool]:
+    """Write the start-up files.
+
+    Args:
+        user: Into the user's own site-packages instead of the environment's.
+
+    Returns:
+        The folder, and whether anything had to be written.
+
+    Raises:
+        OSError: the folder cannot be written.
+        RuntimeError: Python reads no start-up files there.
+    """
+    folder = Path(site.getusersitepackages() if user else sysconfig.get_path("purelib"))
+    if user and not site.ENABLE_USER_SITE:
+        raise RuntimeError(f"this Python does not read {folder}; in a virtual environment, activate without --user")
+    if all(_content(folder / name) == content for name, content in FILES.items()):
+        return folder, False
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in FILES.items():
+            _write(folder / name, content)
+    except OSError as error:
+        hint = "use a virtual environment" if user else "use a virtual environment, or `yolo-plugins activate --user`"
+        raise OSError(f"cannot write into {folder} ({error.strerror}); {hint}") from error
+    return folder, True
+
+
+def deactivate() -> list[Path]:
+    """Remove the start-up files from wherever `activate` may have written them.
+
+    Returns:
+        The files removed.
+
+    Raises:
+        OSError: a file cannot be removed.
+    """
+    removed = []
+    for folder in _folders():
+        for name in reversed(FILES):
+            path = folder / name
+            try:
+                path.unlink()
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise OSError(f"cannot remove {path} ({error.strerror}); remove it by hand") from error
+            removed.append(path)
+    return removed
+
+
+def status() -> dict[str, str]:
+    """What is installed and active in this environment, as labelled lines; imports neither torch nor Ultralytics."""
+    from .catalog import blocks, installed_blocks
+    from .model_yamls import FOLDER
+    from .model_yamls import names as model_names
+
+    spec = find_spec("patch_ultralytics")
+    patch = Path(spec.origin).parent if spec is not None and spec.origin else None
+    active = [folder for folder in _folders() if _content(folder / "yolo_plugins.pth") is not None]
+    partial = [str(f) for f in active if any(_content(f / name) != content for name, content in FILES.items())]
+    if partial:
+        state = f"damaged in {partial[0]}: run `yolo-plugins activate` again"
+    elif not active:
+        state = "not active: run `yolo-plugins activate`"
+    elif os.environ.get("YOLO_PLUGINS") == "0":
+        state = f"active in {active[0]}, but switched off here by YOLO_PLUGINS=0"
+    else:
+        state = f"active in {active[0]}"
+    names = [entry.name for entry in blocks()]
+    installed = [name for name, _ in installed_blocks()]
+    return {
+        "yolo-plugins": f"{__version__} in {Path(__file__).parent}",
+        "patch": str(patch / "patch_ultralytics.py") if patch else "missing: reinstall yolo-plugins",
+        "start-up": state,
+        "ultralytics": f"{_version('ultralytics')} (tested: {' to '.join(_tested())})",
+        "torch": _version("torch"),
+        "python": f"{sys.version.split()[0]} {sys.executable}",
+        "yolo command": other_yolo() or shutil.which("yolo") or "not on the PATH",
+        "blocks": f"{len(names) + len(installed)}: {', '.join(names + installed)}",
+        "model YAMLs": f"{len(model_names())} in {FOLDER}",
+    }
+
+
+def other_yolo() -> str | None:
+    """The `yolo` command on the PATH, if it belongs to another Python than this one."""
+    command = shutil.which("yolo")
+    if command is None or Path(command).parent == Path(sysconfig.get_path("scripts")):
+        return None
+    same = Path(command).resolve().parent == Path(sys.executable).resolve().parent
+    return None if same else command
+
+
+def _folders() -> list[Path]:
+    folders = [sysconfig.get_path("purelib"), site.getusersitepackages(), *site.getsitepackages()]
+    return list(dict.fromkeys(Path(folder) for folder in folders))
+
+
+def _content(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError:
+        return None
+
+
+def _write(path: Path, content: str) -> None:
+    """Write by rename, so that an interpreter starting meanwhile sees the whole file or none."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(content)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return f"not installed: pip install {package}"
+
+
+def _tested() -> tuple[str, str]:
+    from patch_ultralytics import TESTED
+
+    return TESTED
