@@ -172,7 +172,9 @@ def _edited(tasks: ModuleType) -> Any:
     ours = statement(f"if {HANDLE}.is_plugin(m):\n    c2, n, args = {HANDLE}.read_row(m, locals())", upstream)
     ours.orelse = [upstream]
     loop.body[chain] = ours  # type: ignore[attr-defined]
-    guarded = statement(f"try:\n    pass\nexcept Exception as error:\n    {HANDLE}.explain(error, locals())\n    raise", loop)
+    guarded = statement(
+        f"try:\n    pass\nexcept Exception as error:\n    {HANDLE}.explain(error, locals())\n    raise", loop
+    )
     guarded.body = [loop]
     function.body[position] = guarded
     first = 1 if ast.get_docstring(function) else 0

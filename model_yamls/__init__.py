@@ -16,9 +16,9 @@ def names() -> list[str]:
 def find(name: str) -> Path | None:
     """The file for a bare name with or without a scale letter (`yolov8n-ghost.yaml` → `yolov8-ghost.yaml`), or None."""
     for candidate in (name, re.sub(r"^(yolov?\d+)[nslmx](?=[-.])", r"\1", name)):
-        if candidate == Path(candidate).name and (FOLDER / candidate).suffix == ".yaml":
-            if (FOLDER / candidate).is_file():
-                return FOLDER / candidate
+        path = FOLDER / candidate
+        if candidate == path.name and path.suffix == ".yaml" and path.is_file():
+            return path
     return None
 
 

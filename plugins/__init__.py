@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from .public import *  # noqa: F403
 
 
-
-
 def __getattr__(name: str) -> Any:
     if name.startswith("__") and name != "__all__":
         raise AttributeError(f"module 'yolo_plugins' has no attribute {name!r}")

@@ -27,9 +27,7 @@ class GhostConv(nn.Module):
 
     row = "conv"
 
-    def __init__(
-        self, c1: int, c2: int, k: int = 1, s: int = 1, ratio: int = 2, d: int = 3, act: Act = "relu"
-    ) -> None:
+    def __init__(self, c1: int, c2: int, k: int = 1, s: int = 1, ratio: int = 2, d: int = 3, act: Act = "relu") -> None:
         super().__init__()
         require_positive("GhostConv", c1=c1, c2=c2, ratio=ratio)
         require_odd("GhostConv", k=k, d=d)

@@ -85,7 +85,12 @@ def _load(model: str, nc: int | None) -> tuple[Any, str]:
         if nc:
             cfg["nc"] = nc
         task = tasks.guess_model_task(cfg)
-        classes = {"segment": "SegmentationModel", "classify": "ClassificationModel", "pose": "PoseModel", "obb": "OBBModel"}
+        classes = {
+            "segment": "SegmentationModel",
+            "classify": "ClassificationModel",
+            "pose": "PoseModel",
+            "obb": "OBBModel",
+        }
         return getattr(tasks, classes.get(task, "DetectionModel"))(cfg, verbose=False), task
     finally:
         LOGGER.setLevel(level)

@@ -62,7 +62,7 @@ def plan(
     given = list(args)
     if cls.row != "inputs" and not isinstance(inputs, int):
         raise ValueError(f"{cls.__name__} takes one input, but `from` names {len(inputs)} rows; Concat joins them")
-    parameters = [p for p in inspect.signature(cls, eval_str=True).parameters.values()]
+    parameters = list(inspect.signature(cls, eval_str=True).parameters.values())
     c2, n, full, supplied = READERS[cls.row](cls, parameters, inputs, n, given, scale or Scale())  # type: ignore[index]
     _check(cls, parameters, full, supplied)
     names = [p.name for p in parameters]

@@ -21,7 +21,9 @@ def columns(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
         right: Numbers of the columns to align to the right.
     """
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return "\n".join(
-        "  ".join(cell.rjust(w) if i in right else cell.ljust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))).rstrip()
-        for row in rows
-    )
+
+    def line(row: Sequence[str]) -> str:
+        cells = zip(row, widths, strict=True)
+        return "  ".join(c.rjust(w) if i in right else c.ljust(w) for i, (c, w) in enumerate(cells)).rstrip()
+
+    return "\n".join(map(line, rows))

@@ -12,7 +12,9 @@ HELP = "let the plain `yolo` command of this environment know the blocks"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--user", action="store_true", help="into your own site-packages, where the common one is closed")
+    parser.add_argument(
+        "--user", action="store_true", help="into your own site-packages, where the common one is closed"
+    )
 
 
 def run(args: argparse.Namespace) -> int:

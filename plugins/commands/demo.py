@@ -1,4 +1,11 @@
 """x"""
-HELP="x"
-def configure(p): pass
-def run(a): return 0
+
+HELP = "x"
+
+
+def configure(p):
+    pass
+
+
+def run(a):
+    return 0
