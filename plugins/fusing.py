@@ -29,7 +29,9 @@ def unfused(model: nn.Module) -> list[ConvBNAct]:
 
 
 def _folded(conv: nn.Conv2d, bn: nn.Module) -> nn.Conv2d:
-    assert isinstance(bn, nn.BatchNorm2d) and bn.running_mean is not None and bn.running_var is not None
+    assert isinstance(bn, nn.BatchNorm2d)
+    assert bn.running_mean is not None
+    assert bn.running_var is not None
     scale = bn.weight / torch.sqrt(bn.running_var + bn.eps)
     conv.weight = nn.Parameter(conv.weight * scale.view(-1, 1, 1, 1), requires_grad=False)
     conv.bias = nn.Parameter(bn.bias - bn.running_mean * scale, requires_grad=False)

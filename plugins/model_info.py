@@ -11,6 +11,12 @@ from torch import nn
 
 from .tables import change, columns
 
+MODELS = {
+    "segment": "SegmentationModel",
+    "classify": "ClassificationModel",
+    "pose": "PoseModel",
+    "obb": "OBBModel",
+}
 TASK_SUFFIXES = {"detect": "", "segment": "-seg", "classify": "-cls", "pose": "-pose", "obb": "-obb"}
 
 
@@ -80,18 +86,12 @@ def _load(model: str, nc: int | None) -> tuple[Any, str]:
             if not Path(model).is_file():
                 raise FileNotFoundError(f"{model} does not exist")
             yolo = YOLO(model)
-            return yolo.model, yolo.task
+            return yolo.model, str(yolo.task)
         cfg = tasks.yaml_model_load(model)
         if nc:
             cfg["nc"] = nc
         task = tasks.guess_model_task(cfg)
-        classes = {
-            "segment": "SegmentationModel",
-            "classify": "ClassificationModel",
-            "pose": "PoseModel",
-            "obb": "OBBModel",
-        }
-        return getattr(tasks, classes.get(task, "DetectionModel"))(cfg, verbose=False), task
+        return getattr(tasks, MODELS.get(task, "DetectionModel"))(cfg, verbose=False), str(task)
     finally:
         LOGGER.setLevel(level)
 
@@ -139,8 +139,9 @@ def render(info: Info) -> str:
     swapped = sum(row.plugin for row in info.rows)
     against = f" beside {info.base_name}" if info.base_name else ""
     table = columns(lines, right=[2, 3, 5, 6, 7, 8] if info.base else [2, 3])
+    size = f"{info.imgsz}×{info.imgsz}"
     return (
-        f"{info.name}{against}, {info.imgsz}×{info.imgsz}, before fusing; GFLOPs are 2 × multiply-adds; * is a plug-in\n\n"
+        f"{info.name}{against}, {size}, before fusing; GFLOPs are 2 × multiply-adds; * is a plug-in\n\n"
         f"{table}\n\n{swapped} of {len(info.rows)} rows are plug-ins"
     )
 

@@ -95,7 +95,7 @@ def check_activation(spec: Any, file: str) -> None:
         path = ast.unparse(call.func).split(".")
         assert path[:-1] in (["nn"], ["torch", "nn"])
         layer = getattr(nn, path[-1])
-        assert isinstance(layer, type) and issubclass(layer, nn.Module)
+        assert issubclass(layer, nn.Module)
         args = [ast.literal_eval(a) for a in call.args]
         layer(*args, **{str(k.arg): ast.literal_eval(k.value) for k in call.keywords})
     except Exception as error:

@@ -60,10 +60,11 @@ def plan(
             parameters.
     """
     given = list(args)
-    if cls.row != "inputs" and not isinstance(inputs, int):
+    kind: str = getattr(cls, "row")  # noqa: B009  an attribute of blocks, not of every Module
+    if kind != "inputs" and not isinstance(inputs, int):
         raise ValueError(f"{cls.__name__} takes one input, but `from` names {len(inputs)} rows; Concat joins them")
     parameters = list(inspect.signature(cls, eval_str=True).parameters.values())
-    c2, n, full, supplied = READERS[cls.row](cls, parameters, inputs, n, given, scale or Scale())  # type: ignore[index]
+    c2, n, full, supplied = READERS[kind](cls, parameters, inputs, n, given, scale or Scale())
     _check(cls, parameters, full, supplied)
     names = [p.name for p in parameters]
     if act is not None and "act" in names[len(full) :]:

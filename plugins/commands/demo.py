@@ -1,11 +1,15 @@
-"""x"""
+"""Not written yet."""
 
-HELP = "x"
+from __future__ import annotations
+
+import argparse
+
+HELP = "demo"
 
 
-def configure(p):
+def configure(parser: argparse.ArgumentParser) -> None:
     pass
 
 
-def run(a):
+def run(args: argparse.Namespace) -> int:
     return 0

@@ -1,6 +1,7 @@
 """Show a model row by row against its stock base: which rows are plug-ins, parameters and GFLOPs, total and change.
 
-MODEL is a YAML (bare name or path) or a trained .pt file. GFLOPs are Ultralytics' own, 2 × multiply-adds, before fusing.
+MODEL is a YAML (bare name or path) or a trained .pt file. GFLOPs are counted as Ultralytics does: 2 × multiply-adds,
+before fusing.
 """
 
 from __future__ import annotations
