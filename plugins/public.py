@@ -7,6 +7,10 @@ from .fusing import fuse
 from .geometry import make_divisible
 from .ghost import GhostBottleneck, GhostConv
 from .mobilenet import InvertedResidual
+from .networks.ghostnet import GhostNetStage, ghostnet
+from .networks.mobilenetv3 import MobileNetV3Stage, mobilenet_v3
+from .networks.shufflenet import ShuffleNetV1Stage, shufflenet_v1
+from .networks.weights import convert_weights
 from .registry import BLOCKS, register, unregister
 from .shuffle import ShuffleUnit, channel_shuffle
 from .stages import C2fDW, C2fGhost, C2fSE, C2fShuffle
@@ -22,16 +26,23 @@ __all__ = [
     "DWConv",
     "GhostBottleneck",
     "GhostConv",
+    "GhostNetStage",
     "GroupConv",
     "HSwish",
     "InvertedResidual",
+    "MobileNetV3Stage",
+    "ShuffleNetV1Stage",
     "ShuffleUnit",
     "SqueezeExcite",
     "activation",
     "channel_shuffle",
+    "convert_weights",
     "fuse",
+    "ghostnet",
     "make_divisible",
+    "mobilenet_v3",
     "register",
+    "shufflenet_v1",
     "unregister",
 ]
 
@@ -50,5 +61,8 @@ for _block in (
     C2fDW,
     C2fShuffle,
     C2fSE,
+    GhostNetStage,
+    ShuffleNetV1Stage,
+    MobileNetV3Stage,
 ):
     register(_block)

@@ -1,0 +1,76 @@
+"""Models from YAML files, and the `.pt` files of Ultralytics: built and written without training."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+
+def build(model: str) -> Any:
+    """The Ultralytics model of a YAML, without weights.
+
+    Args:
+        model: A model YAML, by bare name or path.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: not a YAML, or one that cannot be built.
+    """
+    import patch_ultralytics
+    from ultralytics.utils import LOGGER
+
+    patch_ultralytics.apply()
+    from ultralytics import YOLO
+
+    if not model.endswith((".yaml", ".yml")):
+        raise ValueError(f"{model} is not a model YAML; give one such as yolov8n-ghostnet.yaml")
+    level = LOGGER.level
+    LOGGER.setLevel("ERROR")
+    try:
+        yolo = YOLO(model)
+    finally:
+        LOGGER.setLevel(level)
+    yolo.model.task = yolo.task
+    return yolo.model
+
+
+def save(model: Any, path: Path) -> None:
+    """Write a model as a checkpoint that `yolo` takes: whole and in full precision, or not at all.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    import torch
+    from ultralytics import __version__
+
+    checkpoint = {
+        "model": model,
+        "train_args": {"task": model.task},
+        "date": datetime.now().astimezone().isoformat(),
+        "version": __version__,
+    }
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            torch.save(checkpoint, file)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def writable(path: Path) -> None:
+    """Refuse a checkpoint's path before long work.
+
+    Raises:
+        ValueError: another ending than `.pt`.
+        OSError: the folder is missing or closed.
+    """
+    if path.suffix != ".pt":
+        raise ValueError(f"{path} must end in .pt")
+    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+        raise OSError(f"{path.parent} is not a folder that can be written; create it, or give another with -o")
