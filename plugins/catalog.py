@@ -25,13 +25,15 @@ def blocks() -> list[Entry]:
     folder = Path(__file__).parent
     classes: dict[str, ast.ClassDef] = {}
     names: list[str] = []
-    for path in sorted(folder.glob("*.py")):
+    heads: list[str] = []
+    for path in [*sorted(folder.glob("*.py")), *sorted(folder.glob("networks/*.py"))]:
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.ClassDef):
                 classes[node.name] = node
+                heads += [node.name for name in node.decorator_list if ast.unparse(name) == "register"]
             elif isinstance(node, ast.For) and path.name == "public.py" and isinstance(node.iter, ast.Tuple):
                 names = [name.id for name in node.iter.elts if isinstance(name, ast.Name)]
-    return [_entry(classes[name]) for name in names]
+    return [_entry(classes[name]) for name in names + heads]
 
 
 def installed_blocks() -> list[tuple[str, str]]:

@@ -19,8 +19,9 @@ def build(model: str) -> Any:
         FileNotFoundError: no such file.
         ValueError: not a YAML, or one that cannot be built.
     """
-    import patch_ultralytics
     from ultralytics.utils import LOGGER
+
+    import patch_ultralytics
 
     patch_ultralytics.apply()
     from ultralytics import YOLO

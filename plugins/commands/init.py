@@ -16,7 +16,9 @@ HELP = "put ImageNet weights into a detector's backbone"
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", metavar="MODEL", help="a model YAML")
     parser.add_argument("--imagenet", action="store_true", required=True, help="take ImageNet weights")
-    parser.add_argument("-o", "--output", type=Path, default=Path("init.pt"), help="the file to write (default init.pt)")
+    parser.add_argument(
+        "-o", "--output", type=Path, default=Path("init.pt"), help="the file to write (default init.pt)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:

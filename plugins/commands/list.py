@@ -23,6 +23,7 @@ def run(args: argparse.Namespace) -> int:
     for name, source in installed_blocks():
         print(f"  plugins.{name}  from {source}")
     print("\nModel YAMLs; put a scale letter n, s, m, l or x after the version, as in yolov8n-ghost.yaml:")
+    width = max(map(len, names()))
     for name in names():
-        print(f"  {name:<24} {title(name)}")
+        print(f"  {name:<{width}}  {title(name)}")
     return 0

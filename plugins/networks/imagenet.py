@@ -30,7 +30,9 @@ def fetch(package: str, name: str) -> Mapping[str, Tensor]:
     try:
         models = import_module(module)
     except ImportError as error:
-        raise RuntimeError(f"{name}'s ImageNet weights come through {package}: pip install yolo-plugins[imagenet]") from error
+        raise RuntimeError(
+            f"{name}'s ImageNet weights come through {package}: pip install yolo-plugins[imagenet]"
+        ) from error
     try:
         with redirect_stdout(StringIO()):  # pytorchcv counts its attempts there
             return load(models, name).state_dict()
@@ -70,7 +72,9 @@ def load_pretrained(network: Network) -> Network:
         RuntimeError: as `fetch`.
     """
     if network.in_channels != 3:
-        raise ValueError(f"{network.name}: ImageNet weights take 3 input channels, got in_channels={network.in_channels}")
+        raise ValueError(
+            f"{network.name}: ImageNet weights take 3 input channels, got in_channels={network.in_channels}"
+        )
     own = network.state_dict()
     trained = _published(network.stage, network.options)[0].state_dict()
     fitting = {name: tensor for name, tensor in trained.items() if name in own and own[name].shape == tensor.shape}
@@ -108,7 +112,9 @@ def load_imagenet(model: nn.Module) -> Transfer:
     kinds = {(type(row), row.options) for row in stages.values()}
     if len(kinds) != 1:
         found = " and ".join(sorted(cls.describe(*options) for cls, options in kinds)) or "none"
-        raise ValueError(f"rows of exactly one published network are needed, as in yolov8n-ghostnet.yaml; found {found}")
+        raise ValueError(
+            f"rows of exactly one published network are needed, as in yolov8n-ghostnet.yaml; found {found}"
+        )
     whole, source = _published(*kinds.pop())
     stem = next(m for m in whole.modules() if isinstance(m, ConvBNAct))
     assert isinstance(stem.bn, nn.BatchNorm2d)

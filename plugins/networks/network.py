@@ -116,7 +116,9 @@ class Network(nn.Module):
         super().__init__()
         self.name, self.stage, self.options = stage.describe(*options), stage, tuple(options)
         if features_only and num_classes is not None:
-            raise ValueError(f"{self.name}: features_only=True has no classifier, so num_classes={num_classes} is unused")
+            raise ValueError(
+                f"{self.name}: features_only=True has no classifier, so num_classes={num_classes} is unused"
+            )
         classes = 1000 if num_classes is None else num_classes
         require_positive(self.name, in_channels=in_channels, num_classes=classes)
         self.in_channels, self.features_only = in_channels, features_only
