@@ -21,7 +21,7 @@ OFFLINE = {
     "YOLO_OFFLINE": "true",
     "YOLO_AUTOINSTALL": "false",
 }
-os.environ.update(OFFLINE)
+os.environ.update(OFFLINE, YOLO_PLUGINS="0")  # tests patch what they need, also where the pack is activated
 
 import pytest
 import torch
@@ -45,7 +45,7 @@ def patched() -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Environment:
-    """A virtual environment that sees the packages of the one that runs the tests, and has start-up files of its own."""
+    """A virtual environment with start-up files of its own that sees the packages of the one running the tests."""
 
     folder: Path
 
