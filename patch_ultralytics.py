@@ -16,6 +16,7 @@ from __future__ import annotations
 # Imported at every start of the interpreter once activated: nothing here may be slow or need torch.
 import os
 import sys
+from _thread import RLock  # threading's, without the cost of importing threading
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ PREFIX = "plugins."
 HANDLE = "_yolo_plugins"
 
 _undo: list[Undo] = []
+_lock = RLock()
 
 
 class PatchError(RuntimeError):
@@ -44,10 +46,8 @@ def apply() -> None:
         PatchError: Ultralytics is missing, or is a version whose `parse_model` has another shape.
     """
     import importlib
-    import threading
 
-    lock = globals().setdefault("_lock", threading.RLock())
-    with lock:
+    with _lock:
         if _undo:
             return
         try:
@@ -216,7 +216,13 @@ def _find_our_yamls(tasks: ModuleType) -> Undo:
         name = str(file)
         ours = model_yamls.find(name)
         if ours is None or os.path.exists(name) or os.path.exists(ours.name):
-            found = upstream(file, *args, **kwargs)
+            try:
+                found = upstream(file, *args, **kwargs)
+            except FileNotFoundError as error:
+                near = model_yamls.nearest(name)
+                raise FileNotFoundError(
+                    f"{error}; did you mean {' or '.join(near)}?" if near else str(error)
+                ) from error
         else:
             found = str(ours)
             if name not in said and upstream(ours.name, hard=False):
