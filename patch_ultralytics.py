@@ -17,6 +17,7 @@ from __future__ import annotations
 # Imported at every start of the interpreter once activated: nothing here may be slow or need torch.
 import os
 import sys
+from _thread import RLock  # threading's, without the cost of importing threading
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ HANDLE = "_yolo_plugins"
 GUESS = "_yolo_plugins_guess"
 
 _undo: list[Undo] = []
+_lock = RLock()
 
 
 class PatchError(RuntimeError):
@@ -46,17 +48,14 @@ def apply() -> None:
         PatchError: Ultralytics is missing, or is a version whose `parse_model` has another shape.
     """
     import importlib
-    import threading
 
-    lock = globals().setdefault("_lock", threading.RLock())
-    with lock:
+    with _lock:
         if _undo:
             return
         try:
             tasks = importlib.import_module(TASKS)
         except ModuleNotFoundError as error:
             raise PatchError(f"{error.name} is not installed: pip install ultralytics") from error
-        import yolo_plugins.classify
         import yolo_plugins.public  # noqa: F401  registers the pack's own blocks
         from yolo_plugins.registry import register_installed
 
@@ -88,12 +87,17 @@ def install_hook() -> None:
 
     `YOLO_PLUGINS=0` in the environment switches this off.
     """
-    if os.environ.get("YOLO_PLUGINS") == "0":
+    if switched_off():
         return
     if TASKS in sys.modules:
         _apply_or_warn()
     elif not any(isinstance(finder, _Finder) for finder in sys.meta_path):
         sys.meta_path.insert(0, _Finder())
+
+
+def switched_off() -> bool:
+    """Whether `YOLO_PLUGINS=0` keeps the start-up hook from doing anything in this process."""
+    return os.environ.get("YOLO_PLUGINS") == "0"
 
 
 class _Finder:
@@ -117,6 +121,8 @@ class _Finder:
 
 def _apply_or_warn() -> None:
     """Stock models must go on working whatever is wrong with us."""
+    if switched_off():
+        return
     try:
         apply()
     except Exception as error:
@@ -124,6 +130,15 @@ def _apply_or_warn() -> None:
 
 
 # The steps: each changes one thing and returns what undoes it.
+
+
+def _register_heads(tasks: ModuleType) -> Undo:
+    """Heads derive from Ultralytics' classes, so that they are imported here and not with the other blocks."""
+    from yolo_plugins.classify import ClassifyHead
+    from yolo_plugins.registry import register, unregister
+
+    register(ClassifyHead)
+    return lambda: unregister(ClassifyHead)
 
 
 def _teach_parse_model(tasks: ModuleType) -> Undo:
@@ -210,9 +225,15 @@ def _find_our_yamls(tasks: ModuleType) -> Undo:
         from yolo_plugins import model_yamls
 
         name = str(file)
-        ours = None if os.path.exists(name) else model_yamls.find(name)
-        if ours is None:
-            found = upstream(file, *args, **kwargs)
+        ours = model_yamls.find(name)
+        if ours is None or os.path.exists(name) or os.path.exists(ours.name):
+            try:
+                found = upstream(file, *args, **kwargs)
+            except FileNotFoundError as error:
+                near = model_yamls.nearest(name)
+                raise FileNotFoundError(
+                    f"{error}; did you mean {' or '.join(near)}?" if near else str(error)
+                ) from error
         else:
             found = str(ours)
             if name not in said and upstream(ours.name, hard=False):
@@ -320,6 +341,7 @@ def _trust_our_classes(tasks: ModuleType) -> Undo:
 
 
 STEPS = (
+    _register_heads,
     _teach_parse_model,
     _find_our_yamls,
     _guess_our_tasks,

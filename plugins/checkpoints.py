@@ -34,8 +34,9 @@ def build(model: str) -> Any:
         yolo = YOLO(model)
     finally:
         LOGGER.setLevel(level)
-    yolo.model.task = yolo.task
-    return yolo.model
+    network: Any = yolo.model
+    network.task = yolo.task
+    return network
 
 
 def save(model: Any, path: Path) -> None:

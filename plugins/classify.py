@@ -1,6 +1,6 @@
 """Ultralytics' classification head without its own 1280-channel convolution, for networks that bring their own top.
 
-Needs Ultralytics, so it is registered when the patch is applied and not by `import yolo_plugins`.
+Needs Ultralytics, so `patch_ultralytics` registers it, and not `import yolo_plugins`.
 """
 
 from __future__ import annotations
@@ -9,11 +9,9 @@ from torch import nn
 from ultralytics.nn.modules import Classify
 
 from .geometry import require_positive
-from .registry import register
 
 
-@register
-class ClassifyHead(Classify):  # type: ignore[misc]
+class ClassifyHead(Classify):
     """Pool → dropout → linear; logits in training, probabilities in validation, prediction and export.
 
     The tensors are named as in `yolo_plugins.networks.network.Classifier`.
@@ -33,7 +31,7 @@ class ClassifyHead(Classify):  # type: ignore[misc]
         require_positive("ClassifyHead", c1=c1, nc=nc)
         if not 0 <= dropout < 1:
             raise ValueError(f"ClassifyHead: dropout={dropout!r} must be at least 0 and below 1")
-        self.conv = nn.Identity()
+        self.conv = nn.Identity()  # type: ignore[assignment]
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.drop = nn.Dropout(dropout)
         self.linear = nn.Linear(c1, nc)

@@ -1,4 +1,4 @@
-"""The model YAMLs made of whole networks: the same tensors and features as the torch networks, rows like the stock ones."""
+"""The model YAMLs made of whole networks: tensors and features of the torch networks, rows like the stock ones."""
 
 from __future__ import annotations
 

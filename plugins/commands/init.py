@@ -1,8 +1,8 @@
 """Write a model with ImageNet weights in the rows of its published network: a start for `yolo train model=init.pt`.
 
-MODEL is a YAML of the pack with GhostNet, ShuffleNet V1 or MobileNetV3 in it, such as yolov8n-ghostnet.yaml. The weights
-come through timm, pytorchcv or torchvision: pip install yolo-plugins[imagenet]. ImageNet's normalisation goes into the
-first convolution, since YOLO feeds images from 0 to 1.
+MODEL is a YAML of the pack with GhostNet, ShuffleNet V1 or MobileNetV3 in it, such as yolov8n-ghostnet.yaml. The
+weights come through timm, pytorchcv or torchvision: pip install yolo-plugins[imagenet]. ImageNet's normalisation goes
+into the first convolution, since YOLO feeds images from 0 to 1.
 """
 
 from __future__ import annotations

@@ -12,11 +12,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from ..catalog import blocks, installed_blocks
+    from ..catalog import blocks, heads, installed_blocks
     from ..model_yamls import names, title
 
     print("Blocks, with the arguments of a YAML row:")
-    entries = blocks()
+    entries = blocks() + heads()
     width = max(len(entry.row) for entry in entries)
     for entry in entries:
         print(f"  {entry.row:<{width}}  {entry.summary}")

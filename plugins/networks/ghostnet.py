@@ -104,7 +104,8 @@ def ghostnet(
             deviation. A classifier of other than 1000 classes starts at random.
 
     Raises:
-        ValueError: an impossible width or count, classes together with `features_only`, or weights that nobody publishes.
+        ValueError: an impossible width or count, classes together with `features_only`, or weights that nobody
+            publishes.
         RuntimeError: the weights cannot be fetched.
     """
     network = Network(GhostNetStage, (width,), in_channels, num_classes, features_only, dropout=0.2)

@@ -1,4 +1,4 @@
-"""MobileNetV3 (1905.02244), tables 1 and 2. Batch norms have ε = 0.001 and momentum 0.01, as in the paper's training."""
+"""MobileNetV3 (1905.02244), tables 1 and 2. Batch norms have ε = 0.001 and momentum 0.01, as the paper's."""
 
 from __future__ import annotations
 

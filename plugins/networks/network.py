@@ -28,8 +28,8 @@ STRIDES = (8, 16, 32)
 class NetworkStage(nn.Sequential):
     """Rows of a published network that lie between two cuts; a subclass holds the table.
 
-    Shape: (B, c1, H, W) → (B, `out_channels(stage, …)`, ⌈H/s⌉, ⌈W/s⌉), s = 2 in stages 0, 1, 3, 5 and 7, else 1; stage 9
-    gives 1×1.
+    Shape: (B, c1, H, W) → (B, `out_channels(stage, …)`, ⌈H/s⌉, ⌈W/s⌉), s = 2 in stages 0, 1, 3, 5 and 7, else 1;
+    stage 9 gives 1×1.
 
     Raises:
         ValueError: a stage other than 0–9, options that the network does not have, or c1 that the stage before does not
@@ -117,7 +117,7 @@ class Network(nn.Module):
         self.name, self.stage, self.options = stage.describe(*options), stage, tuple(options)
         if features_only and num_classes is not None:
             raise ValueError(
-                f"{self.name}: features_only=True has no classifier, so num_classes={num_classes} is unused"
+                f"{self.name}: features_only=True leaves out the classifier, so num_classes={num_classes} has no use"
             )
         classes = 1000 if num_classes is None else num_classes
         require_positive(self.name, in_channels=in_channels, num_classes=classes)

@@ -1,4 +1,4 @@
-"""Published weights to ours: which tensor is which, and what changes where another batch norm or image scale is used."""
+"""Published weights to ours: which tensor is which, and what another ε or image scale changes."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ DEVIATION = (0.229, 0.224, 0.225)
 def convert_weights(state: Mapping[str, Tensor], network: nn.Module) -> dict[str, Tensor]:
     """Map a published state dict onto a network of ours: `network.load_state_dict(convert_weights(state, network))`.
 
-    Takes what timm, torchvision or pytorchcv give as `model.state_dict()`. They and we list tensors in the order in which
-    the paper's layers run, so tensors are paired in that order, and each pair must be of the same kind (weight, bias,
-    running mean or variance) and shape; a linear layer counts as the 1×1 convolution that it is on one pixel.
+    Takes what timm, torchvision or pytorchcv give as `model.state_dict()`. They and we list tensors in the order in
+    which the paper's layers run, so tensors are paired in that order, and each pair must be of the same kind (weight,
+    bias, running mean or variance) and shape; a linear layer counts as the 1×1 convolution that it is on one pixel.
 
     Args:
         state: The published state dict, in the order of its model.
@@ -57,7 +57,7 @@ def _without_pixels(shape: torch.Size) -> tuple[int, ...]:
 def set_epsilon(bn: nn.BatchNorm2d, eps: float) -> None:
     """Give a batch norm another ε without changing what it computes in eval mode: its weight takes the difference."""
     assert bn.running_var is not None
-    bn.weight *= torch.sqrt((bn.running_var + eps) / (bn.running_var + bn.eps))
+    bn.weight.mul_(torch.sqrt((bn.running_var + eps) / (bn.running_var + bn.eps)))
     bn.eps = eps
 
 
@@ -69,5 +69,5 @@ def absorb_normalisation(conv: nn.Conv2d, bn: nn.BatchNorm2d) -> None:
     """
     assert bn.running_mean is not None
     mean, deviation = (torch.tensor(v, device=conv.weight.device).view(1, 3, 1, 1) for v in (MEAN, DEVIATION))
-    conv.weight /= deviation
+    conv.weight.div_(deviation)
     bn.running_mean += (conv.weight * mean).sum((1, 2, 3))
