@@ -81,9 +81,10 @@ def make_environment(folder: Path) -> Environment:
     venv.create(folder, symlinks=True)
     environment = Environment(folder)
     parent = Path(sysconfig.get_path("purelib"))
-    (environment.site_packages / "parent.pth").write_text(f"{parent}\n")
-    for editable in parent.glob("__editable__*yolo_plugins*.pth"):
-        shutil.copy(editable, environment.site_packages)
+    (environment.site_packages / "0_parent.pth").write_text(f"{parent}\n")  # first: the others import from there
+    for path in parent.glob("*.pth"):
+        if path.name != "yolo_plugins.pth":  # what `activate` wrote there
+            shutil.copy(path, environment.site_packages)
     for name, entry in {"yolo": "ultralytics.cfg:entrypoint", "yolo-plugins": "yolo_plugins.cli:main"}.items():
         module, function = entry.split(":")
         script = folder / "bin" / name
