@@ -3,6 +3,7 @@
 from .activation import HSwish, activation
 from .attention import SE, SqueezeExcite
 from .conv import ConvBNAct, DWConv, GroupConv
+from .costs import Cost, cost
 from .fusing import fuse
 from .geometry import make_divisible
 from .ghost import GhostBottleneck, GhostConv
@@ -23,6 +24,7 @@ __all__ = [
     "C2fSE",
     "C2fShuffle",
     "ConvBNAct",
+    "Cost",
     "DWConv",
     "GhostBottleneck",
     "GhostConv",
@@ -37,6 +39,7 @@ __all__ = [
     "activation",
     "channel_shuffle",
     "convert_weights",
+    "cost",
     "fuse",
     "ghostnet",
     "make_divisible",
