@@ -1,18 +1,17 @@
-"""A block's cost beside the plain convolution or C2f that it would replace, and the figures that it is checked by."""
+"""A block's cost beside the plain convolution or C2f that it would replace."""
 
 from __future__ import annotations
 
+import difflib
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
 from torch import nn
 
-from .conv import ConvBNAct, DWConv
+from .conv import ConvBNAct
 from .costs import Cost, cost
-from .counters import count
-from .ghost import GhostConv
 from .public import BLOCKS
 from .stages import Bottleneck, C2fStage
 
@@ -34,16 +33,13 @@ def compare(block: str, c1: int, c2: int, size: int, runs: int = 20, **options: 
     Raises:
         ValueError: no such block, an argument that it does not have or that it misses, or an impossible geometry.
     """
-    if size < 1:
-        raise ValueError(f"size={size} must be at least 1")
-    if block not in BLOCKS:
-        raise ValueError(f"no block {block}; choose one of {', '.join(measurable())}")
-    full = _arguments(block, c1, c2, options)
-    ours = cost(BLOCKS[block](**full), (c1, size, size), runs)
+    module, full = build(block, c1, c2, options)
+    ours = cost(module, (c1, size, size), runs)
     rows = [_row(_call(block, full), ours)]
     if "c2" not in full:
         return rows
-    plain = cost(_plain(full, issubclass(BLOCKS[block], C2fStage)), (c1, size, size), runs)
+    stage = issubclass(BLOCKS[block], C2fStage)
+    plain = cost(_plain(full, stage), (c1, size, size), runs)
     rows[0] |= {
         "params ×": _times(plain.params, ours.params),
         "MACs ×": _times(plain.macs, ours.macs),
@@ -52,7 +48,8 @@ def compare(block: str, c1: int, c2: int, size: int, runs: int = 20, **options: 
         "peak ×": _times(plain.peak_bytes, ours.peak_bytes),
         "ms ×": _times(plain.milliseconds, ours.milliseconds),
     }
-    return [*rows, _row("plain C2f" if issubclass(BLOCKS[block], C2fStage) else "plain convolution", plain)]
+    k = full.get("k", 3)
+    return [*rows, _row("plain C2f" if stage else f"plain {k}×{k} convolution", plain)]
 
 
 def compare_all(c1: int, c2: int, size: int, runs: int, options: Mapping[str, Any]) -> tuple[list[Row], list[str]]:
@@ -84,8 +81,16 @@ def measurable() -> list[str]:
     return [name for name, cls in BLOCKS.items() if getattr(cls, "row", "") in ("conv", "stage", "same")]
 
 
-def _arguments(block: str, c1: int, c2: int, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Every argument of the block by name, its defaults included."""
+def build(block: str, c1: int, c2: int, options: Mapping[str, Any]) -> tuple[nn.Module, dict[str, Any]]:
+    """A block, and every argument of it by name, its defaults included.
+
+    Raises:
+        ValueError: no such block, an argument that it does not have or that it misses, or an impossible geometry.
+    """
+    if block not in measurable():
+        near = difflib.get_close_matches(block, measurable(), n=2)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"choose one of {', '.join(measurable())}"
+        raise ValueError(f"no block {block}; {hint}")
     parameters = inspect.signature(BLOCKS[block]).parameters
     given = {"c1": c1, "c2": c2, **options}
     unknown = [name for name in options if name not in parameters]
@@ -98,7 +103,7 @@ def _arguments(block: str, c1: int, c2: int, options: Mapping[str, Any]) -> dict
     missing = [f"--{name}" for name in parameters if name not in full]
     if missing:
         raise ValueError(f"{block} needs {' and '.join(missing)} as well")
-    return full
+    return BLOCKS[block](**full), full
 
 
 def _call(block: str, full: Mapping[str, Any]) -> str:
@@ -115,7 +120,7 @@ def _plain(full: Mapping[str, Any], stage: bool) -> nn.Module:
     """What the block stands for: a k×k convolution, 3×3 if it has no k, or a C2f of plain bottlenecks."""
     c1, c2, act = full["c1"], full["c2"], full.get("act", "relu")
     if not stage:
-        return ConvBNAct(c1, c2, max(full.get("k", 3), 3), full.get("s", 1), d=_dilation(full), act=act)
+        return ConvBNAct(c1, c2, full.get("k", 3), full.get("s", 1), d=_dilation(full), act=act)
 
     def inner(c: int) -> nn.Module:
         return Bottleneck(ConvBNAct(c, c, 3, act=act), ConvBNAct(c, c, 3, act=act), shortcut=full["shortcut"])
@@ -166,7 +171,7 @@ def _inverted(a: Mapping[str, Any]) -> float | None:
     if a["s"] != 1 or a["se"] or a["mid"] is not None:
         return None
     c1, c2, area = a["c1"], a["c2"], a["k"] ** 2
-    return round(max(area, 9) * c1 * c2 / (c1 * a["expand"] * (c1 + area + c2)), 2)
+    return round(area * c1 * c2 / (c1 * a["expand"] * (c1 + area + c2)), 2)
 
 
 THEORY: dict[str, Callable[[Mapping[str, Any]], float | None]] = {
@@ -177,31 +182,3 @@ THEORY: dict[str, Callable[[Mapping[str, Any]], float | None]] = {
     "InvertedResidual": _inverted,
 }
 """How many times fewer multiply-adds than the plain convolution the paper predicts, from the block's arguments."""
-
-
-def reference_figures() -> list[Row]:
-    """The figures that the literature and other implementations give for these blocks, counted here.
-
-    Parameters, multiply-adds of convolutions, and the count of each tool that is installed.
-    """
-    dwconv, conv = DWConv(64, 128, 3, d=2, act="identity"), ConvBNAct(64, 128, 3, d=2, act="identity")
-    cases: list[tuple[str, nn.Module, Sequence[int]]] = [
-        ("GhostConv 64→128, k 3", GhostConv(64, 128, 3), (64, 32, 32)),
-        ("convolution 64→128, k 3, bias", nn.Conv2d(64, 128, 3, padding=1), (64, 32, 32)),
-        ("convolution 4→8, k 3", nn.Conv2d(4, 8, 3, padding=1, bias=False), (4, 32, 32)),
-        ("convolution 4→8, k 3, bias", nn.Conv2d(4, 8, 3, padding=1), (4, 32, 32)),
-        ("depthwise 4, k 3, of DWConv 4→8", DWConv(4, 8).depthwise.conv, (4, 32, 32)),
-        ("pointwise 4→8 of DWConv 4→8", DWConv(4, 8).pointwise.conv, (4, 32, 32)),
-        ("DWConv 64→128, k 3, d 2, no act", dwconv, (64, 256, 256)),
-        ("DWConv 64→128, k 3, d 2, no act", dwconv, (64, 640, 640)),
-        ("conv+BN 64→128, k 3, d 2, no act", conv, (64, 256, 256)),
-        ("conv+BN 64→128, k 3, d 2, no act", conv, (64, 640, 640)),
-    ]
-    rows = []
-    for name, module, shape in cases:
-        counted = cost(module, shape, runs=0)
-        size = "×".join(map(str, shape))
-        rows.append(
-            {"module": name, "input": size, "params": counted.params, "MACs": counted.macs, **count(module, shape)}
-        )
-    return rows

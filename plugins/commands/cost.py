@@ -13,72 +13,39 @@ than the plain one the block is; "theory ×" is what its paper's formula predict
 from __future__ import annotations
 
 import argparse
-import ast
-from typing import Any
+
+from ..block_arguments import add, given, require
+from ..tables import FORMATS, table
 
 HELP = "show what a block costs beside the convolution it would replace"
 
-OPTIONS = (
-    "k",
-    "s",
-    "g",
-    "d",
-    "n",
-    "r",
-    "mid",
-    "ratio",
-    "divisor",
-    "se",
-    "expand",
-    "squeeze",
-    "e",
-    "act",
-    "shortcut",
-    "group_first",
-)
-"""Arguments of the blocks that can be given as `--name value`."""
-
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("block", metavar="BLOCK", nargs="?", help="a block's name, or all; see `yolo-plugins list`")
-    parser.add_argument("c1", metavar="C1", type=int, nargs="?", help="input channels")
-    parser.add_argument("c2", metavar="C2", type=int, nargs="?", help="output channels (default: C1)")
-    parser.add_argument("--size", type=int, default=32, help="side of the input map (default 32)")
+    add(parser)
     parser.add_argument("--runs", type=int, default=20, help="timed runs, of which the median counts (default 20)")
-    parser.add_argument("--format", choices=("text", "markdown", "json", "csv"), default="text")
+    parser.add_argument("--format", choices=FORMATS, default="text")
     parser.add_argument("--reference", action="store_true", help="known figures, as counted here and by other tools")
-    arguments = parser.add_argument_group("arguments of the block")
-    for name in OPTIONS:
-        arguments.add_argument(f"--{name}", type=_value, metavar=name.upper())
 
 
 def run(args: argparse.Namespace) -> int:
-    from ..block_costs import compare, compare_all, reference_figures
-    from ..counters import CONVENTIONS
-    from ..tables import table
-
     if args.reference:
+        from ..counters import CONVENTIONS
+        from ..reference_figures import reference_figures
+
         print(table(reference_figures(), args.format))
         if args.format == "text":
             print("\n" + "\n".join(f"{tool}: {text}" for tool, text in CONVENTIONS.items()))
         return 0
-    if args.block is None or args.c1 is None:
-        raise ValueError("give a block and its channels, as in: yolo-plugins cost GhostConv 64 128 --k 3")
-    options = {name: value for name in OPTIONS if (value := getattr(args, name)) is not None}
-    c2, refused = args.c2 or args.c1, []
+    require(args)
+    from ..block_costs import compare, compare_all
+
+    c2 = args.c2 or args.c1
+    refused: list[str] = []
     if args.block == "all":
-        rows, refused = compare_all(args.c1, c2, args.size, args.runs, options)
+        rows, refused = compare_all(args.c1, c2, args.size, args.runs, given(args))
     else:
-        rows = compare(args.block, args.c1, c2, args.size, args.runs, **options)
+        rows = compare(args.block, args.c1, c2, args.size, args.runs, **given(args))
     print(table(rows, args.format))
     if args.format == "text":
         print(f"\ninput 1×{args.c1}×{args.size}×{args.size}; ms is the median of {args.runs} runs", *refused, sep="\n")
     return 0
-
-
-def _value(text: str) -> Any:
-    """A number, True or False, or else the text itself, as in a YAML row."""
-    try:
-        return ast.literal_eval(text)
-    except (SyntaxError, ValueError):
-        return text
