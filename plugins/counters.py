@@ -45,7 +45,8 @@ def _thop(module: nn.Module, shape: tuple[int, ...]) -> Any:
     import thop
     import torch
 
-    return thop.profile(module, inputs=[torch.zeros(1, *shape)], verbose=False)[0]
+    image = torch.zeros(1, *shape, device="meta")  # counted without computing
+    return thop.profile(module.to("meta"), inputs=[image], verbose=False)[0]
 
 
 @_counter
@@ -53,7 +54,7 @@ def _ptflops(module: nn.Module, shape: tuple[int, ...]) -> Any:
     from ptflops import get_model_complexity_info
 
     options = {"as_strings": False, "print_per_layer_stat": False, "verbose": False, "backend": "pytorch"}
-    return get_model_complexity_info(module, shape, **options)[0] or 0
+    return get_model_complexity_info(module.to("meta"), shape, **options)[0] or 0
 
 
 @_counter

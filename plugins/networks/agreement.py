@@ -31,7 +31,7 @@ def agreement() -> list[dict[str, Any]]:
                 "params": counted.params,
                 "MACs": counted.macs,
                 "reference": f"{package.split('.')[0]} {name}",
-                "max |difference|": None if published is None else f"{_difference(network, published):.1e}",
+                "max difference": None if published is None else f"{_difference(network, published):.1e}",
             }
         )
     return rows
