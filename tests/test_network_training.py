@@ -32,27 +32,31 @@ metrics = model.val(data=data, imgsz=64, workers=0, plots=False)
 assert metrics.results_dict, "no metrics"
 result = model.predict(image, imgsz=64, conf=0.001)[0]
 assert (result.probs if model.task == "classify" else result.boxes) is not None
-# After so few steps all outputs are alike: batch norms that fit the images, and a louder classifier, tell them apart.
+# After so few steps all outputs are alike: batch norms that fit the images, and classes one apart, tell them apart.
+torch.manual_seed(0)
+x = torch.rand(1, 3, 64, 64)
 lively = YOLO(best)
 network = lively.model.float().train()
 for m in network.modules():
     if isinstance(m, torch.nn.BatchNorm2d):
         m.reset_running_stats()
         m.momentum = None
-    elif isinstance(m, torch.nn.Linear):
-        m.weight.data *= 20
 with torch.no_grad():
     network(torch.rand(8, 3, 64, 64))
+    if model.task == "classify":
+        linear = network.model[-1].linear
+        linear.bias.zero_()
+        dark, bright = network.eval()(x)[1][0]
+        linear.weight /= abs(dark - bright)
 lively.save("lively.pt")
 
-x = torch.rand(1, 3, 64, 64)
 network = YOLO("lively.pt").model.fuse(verbose=False).eval()
 with torch.no_grad():
     y = network(x)
 while not isinstance(y, torch.Tensor):
     y = y[0]
 if model.task == "classify":
-    assert abs(float(y.sum()) - 1) < 1e-4 and 0.001 < float(y[0, 0]) < 0.999 and abs(float(y[0, 0]) - 0.5) > 0.001, y
+    assert abs(float(y.sum()) - 1) < 1e-4 and 0.6 < float(y.max()) < 0.9, y
 
 
 def difference(z):
