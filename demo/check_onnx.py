@@ -38,9 +38,7 @@ def main(weights: str, images: str, imgsz: int) -> None:
         largest = max(largest, float(np.abs(out - raw.numpy()).max()))
         theirs, ours = (m(image, imgsz=imgsz, verbose=False)[0].boxes.data.numpy() for m in (model, file))
         total += len(theirs)
-        same += sum(
-            any(np.abs(box[:4] - other[:4]).max() < 1 and box[5] == other[5] for other in ours) for box in theirs
-        )
+        same += sum(any(_same(box, other) for other in ours) for box in theirs)
     print(f"ONNX Runtime {onnxruntime.__version__}\t{largest}\t{same}/{total}")
 
 
