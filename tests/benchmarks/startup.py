@@ -5,7 +5,7 @@ Usage: python tests/benchmarks/startup.py [pairs]
 
 from __future__ import annotations
 
-import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -19,10 +19,10 @@ from conftest import Environment, make_environment
 
 def milliseconds(environment: Environment) -> tuple[float, float]:
     """Wall and processor time of one bare start."""
-    wall, before = time.perf_counter(), os.times()
+    wall, before = time.perf_counter(), resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run([environment.python, "-c", "pass"], check=True)
-    after = os.times()
-    busy = after.children_user + after.children_system - before.children_user - before.children_system
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    busy = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return 1000 * (time.perf_counter() - wall), 1000 * busy
 
 
