@@ -225,9 +225,9 @@ def _find_our_yamls(tasks: ModuleType) -> Undo:
                 ) from error
         else:
             found = str(ours)
-            if name not in said and upstream(ours.name, hard=False):
-                said.add(name)
-                tasks.LOGGER.info(f"{name}: yolo-plugins' model is used, not Ultralytics' of the same name")
+            if ours.name not in said and upstream(ours.name, hard=False):
+                said.add(ours.name)
+                tasks.LOGGER.info(f"{ours.name}: yolo-plugins' model is used, not Ultralytics' of the same name")
         if found:
             _check_file(found)
         return found
