@@ -360,7 +360,9 @@ def _explain_row(error: Exception, model: dict[str, Any], i: int | None) -> None
     rows = model["backbone"] + model["head"]
     if i is not None and not isinstance(error, ModelYAMLError) and any(row[2].startswith(PREFIX) for row in rows):
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ModelYAMLError(f"{_file(model)}: row {i} ({rows[i][2]}): {reason}") from error
+        # A refusal says all there is to say; any other error may be a bug, whose own traceback is wanted.
+        cause = None if type(error) is ValueError else error
+        raise ModelYAMLError(f"{_file(model)}: row {i} ({rows[i][2]}): {reason}") from cause
 
 
 def _check_file(path: str) -> None:
