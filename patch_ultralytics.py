@@ -236,9 +236,9 @@ def _find_our_yamls(tasks: ModuleType) -> Undo:
                 ) from error
         else:
             found = str(ours)
-            if name not in said and upstream(ours.name, hard=False):
-                said.add(name)
-                tasks.LOGGER.info(f"{name}: yolo-plugins' model is used, not Ultralytics' of the same name")
+            if ours.name not in said and upstream(ours.name, hard=False):
+                said.add(ours.name)
+                tasks.LOGGER.info(f"{ours.name}: yolo-plugins' model is used, not Ultralytics' of the same name")
         if found:
             _check_file(found)
         return found
@@ -413,7 +413,9 @@ def _explain_row(error: Exception, model: dict[str, Any], i: int | None) -> None
     rows = model["backbone"] + model["head"]
     if i is not None and not isinstance(error, ModelYAMLError) and any(row[2].startswith(PREFIX) for row in rows):
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ModelYAMLError(f"{_file(model)}: row {i} ({rows[i][2]}): {reason}") from error
+        # A refusal says all there is to say; any other error may be a bug, whose own traceback is wanted.
+        cause = None if type(error) is ValueError else error
+        raise ModelYAMLError(f"{_file(model)}: row {i} ({rows[i][2]}): {reason}") from cause
 
 
 def _check_file(path: str) -> None:

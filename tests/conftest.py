@@ -81,7 +81,7 @@ def make_environment(folder: Path) -> Environment:
     venv.create(folder, symlinks=True)
     environment = Environment(folder)
     parent = Path(sysconfig.get_path("purelib"))
-    (environment.site_packages / "0_parent.pth").write_text(f"{parent}\n")  # first: the others import from there
+    (environment.site_packages / "0.pth").write_text(f"{parent}\n")  # start-up files are read in order of name
     for path in parent.glob("*.pth"):
         if path.name != "yolo_plugins.pth":  # what `activate` wrote there
             shutil.copy(path, environment.site_packages)

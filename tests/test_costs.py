@@ -123,7 +123,7 @@ def run(*arguments: str, capsys: pytest.CaptureFixture[str]) -> str:
     return capsys.readouterr().out
 
 
-@pytest.mark.slow  # the page's test computes the same table in the fast part
+@pytest.mark.slow
 def test_the_reference_table_has_the_known_figures(capsys: pytest.CaptureFixture[str]) -> None:
     rows = json.loads(run("cost", "--reference", "--format", "json", capsys=capsys))
     figures = {(row["module"], row["input"]): row for row in rows}
