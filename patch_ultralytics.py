@@ -61,7 +61,15 @@ def apply() -> None:
 
         register_installed()
         try:
-            for step in STEPS:
+            for step in (
+                _register_heads,
+                _teach_parse_model,
+                _find_our_yamls,
+                _guess_our_tasks,
+                _explain_builds,
+                _fuse_our_blocks,
+                _trust_our_classes,
+            ):
                 _undo.append(step(tasks))
         except BaseException:
             revert()
@@ -339,16 +347,6 @@ def _trust_our_classes(tasks: ModuleType) -> Undo:
 
     return undo
 
-
-STEPS = (
-    _register_heads,
-    _teach_parse_model,
-    _find_our_yamls,
-    _guess_our_tasks,
-    _explain_builds,
-    _fuse_our_blocks,
-    _trust_our_classes,
-)
 
 # What the edited functions call.
 

@@ -77,8 +77,9 @@ def compare_all(c1: int, c2: int, size: int, runs: int, options: Mapping[str, An
 
 
 def measurable() -> list[str]:
-    """Blocks that `compare` takes: those of c1, or of c1 and c2."""
-    return [name for name, cls in BLOCKS.items() if getattr(cls, "row", "") in ("conv", "stage", "same")]
+    """Blocks that `compare` takes: maps to maps, no heads and no stages of whole networks."""
+    kinds = ("conv", "stage", "same")
+    return [name for name, cls in BLOCKS.items() if getattr(cls, "row", "") in kinds and not hasattr(cls, "task")]
 
 
 def build(block: str, c1: int, c2: int, options: Mapping[str, Any]) -> tuple[nn.Module, dict[str, Any]]:
