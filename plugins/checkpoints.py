@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+
+from .files import write
 
 
 def build(model: str) -> Any:
@@ -54,15 +55,7 @@ def save(model: Any, path: Path) -> None:
         "date": datetime.now().astimezone().isoformat(),
         "version": __version__,
     }
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            torch.save(checkpoint, file)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    write(path, lambda file: torch.save(checkpoint, file))
 
 
 def writable(path: Path) -> None:

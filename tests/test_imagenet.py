@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,21 +19,12 @@ from yolo_plugins import cli
 from yolo_plugins.networks import imagenet
 from yolo_plugins.networks.weights import DEVIATION, MEAN
 
-import patch_ultralytics
-
+pytestmark = pytest.mark.usefixtures("patched")
 SOURCES = {
     "ghostnet": ("timm", "ghostnet_100", lambda **o: yolo_plugins.ghostnet(**o)),
     "mobilenetv3": ("torchvision.models", "mobilenet_v3_large", lambda **o: yolo_plugins.mobilenet_v3(**o)),
     "shufflenetv1": ("pytorchcv.model_provider", "shufflenet_g3_w1", lambda **o: yolo_plugins.shufflenet_v1(**o)),
 }
-
-
-@pytest.fixture(autouse=True)
-def _patched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    monkeypatch.setenv("YOLO_CONFIG_DIR", str(tmp_path))
-    patch_ultralytics.apply()
-    yield
-    patch_ultralytics.revert()
 
 
 @pytest.fixture(params=SOURCES)

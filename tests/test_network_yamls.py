@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from yolo_plugins.networks import imagenet
 
 import patch_ultralytics
 
+pytestmark = pytest.mark.usefixtures("patched")
 NETWORKS = {
     "ghostnet": yolo_plugins.ghostnet,
     "shufflenetv1": yolo_plugins.shufflenet_v1,
@@ -25,14 +25,6 @@ NETWORKS = {
     "mobilenetv3-small": lambda **options: yolo_plugins.mobilenet_v3("small", **options),
 }
 BACKBONES = ["ghostnet", "shufflenetv1", "mobilenetv3"]
-
-
-@pytest.fixture(autouse=True)
-def _patched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    monkeypatch.setenv("YOLO_CONFIG_DIR", str(tmp_path))
-    patch_ultralytics.apply()
-    yield
-    patch_ultralytics.revert()
 
 
 def built(model: str | dict[str, Any], **options: Any) -> nn.Module:
