@@ -33,14 +33,21 @@ def pytest_sessionfinish() -> None:
     shutil.rmtree(SETTINGS, ignore_errors=True)
 
 
+@pytest.fixture(autouse=True)
+def unpatched() -> Iterator[None]:
+    """Whatever a test applies to Ultralytics is taken back after it."""
+    import patch_ultralytics
+
+    yield
+    patch_ultralytics.revert()
+
+
 @pytest.fixture
-def patched() -> Iterator[None]:
-    """The patch is active, and taken back afterwards."""
+def patched() -> None:
+    """The patch is active for this test."""
     import patch_ultralytics
 
     patch_ultralytics.apply()
-    yield
-    patch_ultralytics.revert()
 
 
 @dataclass(frozen=True)
