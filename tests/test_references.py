@@ -138,7 +138,7 @@ def test_shuffle_unit_equals_its_equations() -> None:
     y = unit.depthwise.bn(unit.depthwise.conv(nn.ChannelShuffle(3)(y)))  # no activation here
     y = unit.expand.bn(unit.expand.conv(y))
     pooled = nn.functional.avg_pool2d(x, 3, 2, 1)
-    torch.testing.assert_close(unit(x), torch.relu(torch.cat([pooled, y], 1)))
+    torch.testing.assert_close(unit(x), torch.relu(torch.cat([y, pooled], 1)))
 
 
 def test_se_of_few_channels_keeps_one_hidden_channel() -> None:
