@@ -34,12 +34,9 @@ class Setup:
     conf: float
     timeout: float
 
-    def worker(self, name: str) -> Worker:
+    def worker(self, name: str, opening: tuple[str, dict[str, Any]] | None = None) -> Worker:
         """A new process whose output goes to a log of this name."""
-        log = self.folder / "logs" / f"{name}.log"
-        log.parent.mkdir(parents=True, exist_ok=True)
-        log.unlink(missing_ok=True)
-        return Worker(log, self.environment)
+        return Worker(self.folder / "logs" / f"{name}.log", self.environment, opening)
 
 
 @dataclass

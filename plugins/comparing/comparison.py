@@ -223,12 +223,7 @@ def _measure(column: list[Cell], setup: Setup, board: Board, rounds: int) -> dic
             try:
                 board.set(name, form.name, "exporting")
                 steps.export(cell, setup)
-                worker = stack.enter_context(setup.worker(f"{cell.model.weights.stem}-{form.name}"))
-                board.set(name, form.name, "loading")
-                worker.ask(
-                    "load", setup.timeout, path=cell.path, form=form.name, task=cell.model.facts["task"],
-                    threads=setup.threads, imgsz=setup.imgsz, conf=setup.conf, images=setup.images,
-                )  # fmt: skip
+                worker = stack.enter_context(_opened(cell, setup))
                 steps.measure(cell, setup, worker, partial(board.set, name, form.name))
                 workers[name] = worker
                 board.set(name, form.name, "waiting for its turns")
@@ -236,6 +231,15 @@ def _measure(column: list[Cell], setup: Setup, board: Board, rounds: int) -> dic
                 cell.failure = str(error)
                 board.set(name, form.name, f"failed: {error}")
         return take_turns(column, workers, setup, board, rounds)
+
+
+def _opened(cell: Cell, setup: Setup) -> Worker:
+    """A process that loads the cell's file when it is first asked."""
+    load = {
+        "path": cell.path, "form": cell.form.name, "task": cell.model.facts["task"],
+        "threads": setup.threads, "imgsz": setup.imgsz, "conf": setup.conf, "images": setup.images,
+    }  # fmt: skip
+    return setup.worker(f"{cell.model.weights.stem}-{cell.form.name}", ("load", load))
 
 
 def _said(result: Row) -> str:

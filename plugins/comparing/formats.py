@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 
+from .. import __version__
+
 DEFAULT = ("torch", "torchscript", "onnx", "openvino", "ncnn", "mnn")
 
 NEEDS = {
@@ -71,9 +73,9 @@ def missing(name: str) -> str | None:
 
 
 def versions(name: str) -> dict[str, str]:
-    """Installed versions of what a format runs on."""
+    """Installed versions of what a format runs on, the pack's own included."""
     packages = ("opencv-python",) if name == "dnn" else NEEDS.get(name, ())
-    found = {}
+    found = {"yolo-plugins": __version__}
     for package in ("ultralytics", "torch", *packages):
         try:
             found[package] = version(package)

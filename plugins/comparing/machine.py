@@ -9,7 +9,6 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from .. import __version__
 from .formats import versions
 
 
@@ -27,7 +26,7 @@ def describe(formats: Iterable[str], threads: int) -> dict[str, str]:
         "memory": f"{psutil.virtual_memory().total / 1e9:.1f} GB",
         "threads": f"{threads} for every runtime",
         "python": sys.version.split()[0],
-        "versions": ", ".join(f"{name} {number}" for name, number in {"yolo-plugins": __version__, **packages}.items()),
+        "versions": ", ".join(f"{name} {number}" for name, number in packages.items()),
     }
 
 

@@ -21,24 +21,21 @@ class WorkerError(RuntimeError):
 
 
 class Worker:
-    """A process of `yolo_plugins.comparing.worker` that answers one request after another.
+    """A process of `yolo_plugins.comparing.worker` that answers one request after another; starts at the first.
 
     Args:
         log: File that takes everything the process prints.
         environment: Set on top of the parent's.
+        opening: Name and arguments of a request that goes before the first one.
     """
 
-    def __init__(self, log: Path, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, log: Path, environment: Mapping[str, str], opening: tuple[str, dict[str, Any]] | None = None
+    ) -> None:
         self.log = log
-        with open(log, "ab") as file:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "yolo_plugins.comparing.worker"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=file,
-                env={**os.environ, **environment},
-                start_new_session=True,
-            )
+        self._environment = environment
+        self._opening = opening
+        self._process: subprocess.Popen[bytes] | None = None
         self._waiting = b""
 
     def ask(self, request: str, timeout: float, **arguments: Any) -> dict[str, Any]:
@@ -47,9 +44,13 @@ class Worker:
         Raises:
             WorkerError: the worker reports a failure, has died, or took longer than `timeout` seconds and was stopped.
         """
+        if self._process is None:
+            self._start()
+            if self._opening:
+                self.ask(self._opening[0], timeout, **self._opening[1])
+        assert self._process is not None and self._process.stdin is not None
         line = json.dumps({"request": request, **arguments}, default=str) + "\n"
         try:
-            assert self._process.stdin is not None
             self._process.stdin.write(line.encode())
             self._process.stdin.flush()
         except OSError as error:
@@ -59,8 +60,20 @@ class Worker:
             raise WorkerError(self._explained(answer["error"]))
         return dict(answer["result"])
 
+    def _start(self) -> None:
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with open(self.log, "wb") as file:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "yolo_plugins.comparing.worker"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=file,
+                env={**os.environ, **self._environment},
+                start_new_session=True,
+            )
+
     def _line(self, request: str, timeout: float) -> bytes:
-        assert self._process.stdout is not None
+        assert self._process is not None and self._process.stdout is not None
         end = time.monotonic() + timeout
         with selectors.DefaultSelector() as selector:
             selector.register(self._process.stdout, selectors.EVENT_READ)
@@ -76,6 +89,7 @@ class Worker:
         return line
 
     def _death(self, request: str) -> str:
+        assert self._process is not None
         try:
             code = self._process.wait(5)
         except subprocess.TimeoutExpired:
@@ -95,6 +109,8 @@ class Worker:
 
     def close(self) -> None:
         """End the process and whatever it started."""
+        if self._process is None:
+            return
         for stream in (self._process.stdin, self._process.stdout):
             if stream is not None:
                 with contextlib.suppress(OSError):

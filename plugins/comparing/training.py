@@ -93,7 +93,6 @@ def train_one(order: dict[str, Any], folder: str, environment: Mapping[str, str]
         RuntimeError: the run failed; its log is named.
     """
     log = Path(folder, "logs", f"{order['name']}-train.log")
-    log.parent.mkdir(parents=True, exist_ok=True)
     project = str(Path(folder, "runs"))
     with Worker(log, _training_environment(environment)) as worker:
         try:
