@@ -85,12 +85,17 @@ def install_hook() -> None:
 
     `YOLO_PLUGINS=0` in the environment switches this off.
     """
-    if os.environ.get("YOLO_PLUGINS") == "0":
+    if switched_off():
         return
     if TASKS in sys.modules:
         _apply_or_warn()
     elif not any(isinstance(finder, _Finder) for finder in sys.meta_path):
         sys.meta_path.insert(0, _Finder())
+
+
+def switched_off() -> bool:
+    """Whether `YOLO_PLUGINS=0` keeps the start-up hook from doing anything in this process."""
+    return os.environ.get("YOLO_PLUGINS") == "0"
 
 
 class _Finder:
@@ -114,6 +119,8 @@ class _Finder:
 
 def _apply_or_warn() -> None:
     """Stock models must go on working whatever is wrong with us."""
+    if switched_off():
+        return
     try:
         apply()
     except Exception as error:
@@ -207,8 +214,8 @@ def _find_our_yamls(tasks: ModuleType) -> Undo:
         from yolo_plugins import model_yamls
 
         name = str(file)
-        ours = None if os.path.exists(name) else model_yamls.find(name)
-        if ours is None:
+        ours = model_yamls.find(name)
+        if ours is None or os.path.exists(name) or os.path.exists(ours.name):
             found = upstream(file, *args, **kwargs)
         else:
             found = str(ours)
