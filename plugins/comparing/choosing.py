@@ -64,7 +64,9 @@ def nearest_miss(rows: Sequence[Row], budget: Budget) -> str:
             return None
         values = [row[column] for row in candidates if row.get(column) is not None]
         unit = {"ms": "ms", "mb": "MB", "map": "mAP"}[column]
-        return f"best {unit} {pick(values):.3g} (limit {limit:g})" if values else f"no {unit} measured (limit {limit:g})"
+        return (
+            f"best {unit} {pick(values):.3g} (limit {limit:g})" if values else f"no {unit} measured (limit {limit:g})"
+        )
 
     limits = (("ms", min, budget.max_ms), ("mb", min, budget.max_mb), ("map", max, budget.min_map))
     return "; ".join(text for column, pick, limit in limits if (text := best(column, pick, limit)))

@@ -23,7 +23,7 @@ from .progress import Board
 from .report import Report, write
 from .rows import row
 from .store import Store, content, fingerprint
-from .timing import take_turns
+from .timing import Times, take_turns
 from .training import train_all
 
 PHOTOS = 4
@@ -209,7 +209,7 @@ def _trained(
     return trained
 
 
-def _measure(column: list[Cell], setup: Setup, board: Board, rounds: int) -> dict[str, list[dict[str, float]]]:
+def _measure(column: list[Cell], setup: Setup, board: Board, rounds: int) -> Times:
     """Export and measure one format's cells, then time those that run, in turns."""
     form = column[0].form
     if lacking := known.missing(form.name):

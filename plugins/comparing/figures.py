@@ -42,7 +42,9 @@ def latency(rows: Sequence[Row], models: Sequence[str]) -> Any:
     good = [row for row in scored if row["state"] == "ok"]
     front = sorted((good[i]["ms"], good[i]["map"]) for i in pareto([(r["ms"], r["map"]) for r in good]))
     if front:
-        axes.step(*zip(*front, strict=True), where="post", color="#57606a", lw=1, ls="--", label="Pareto front", zorder=0)
+        axes.step(
+            *zip(*front, strict=True), where="post", color="#57606a", lw=1, ls="--", label="Pareto front", zorder=0
+        )
     axes.set_xlabel("ms an image, end to end (bar: quartiles)")
     axes.set_ylabel(accuracy_name(rows[0]["task"]) if scored else "GFLOPs (accuracy unknown)")
     axes.set_title(rows[0]["format"])
@@ -78,8 +80,8 @@ def svg(figure: Any, salt: str) -> str:
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
-    text = re.sub(r'\bid="((?:figure|axes|patch|text|line2d|matplotlib|xtick|ytick|legend|PathCollection|LineCollection)[^"]*)"', rf'id="{salt}-\1"', text)
-    return re.sub(r'<svg [^>]*?(viewBox="[^"]*")[^>]*>', r'<svg \1 role="img" xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink">', text, count=1)
+    text = re.sub(r' id="\w+_\d+"', "", text)
+    return re.sub(r'(<svg) [^>]*?(viewBox="[^"]*")', r'\1 \2 role="img"', text, count=1)
 
 
 def png(figure: Any) -> bytes:

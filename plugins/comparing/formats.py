@@ -1,4 +1,4 @@
-"""The formats to compare: the installed Ultralytics' own export table, torch itself, and OpenCV's DNN for ONNX files."""
+"""The formats to compare: those of the installed Ultralytics' export table, torch, and OpenCV's DNN for ONNX files."""
 
 from __future__ import annotations
 

@@ -31,7 +31,9 @@ def picture(path: str, boxes: Sequence[Any], outlines: Sequence[Any], names: Seq
     if image is None:
         raise ValueError(f"{path} cannot be read as an image")
     scale = SIDE / max(image.shape[:2])
-    canvas = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    canvas = cv2.resize(
+        image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    )
     if boxes and np.ndim(boxes) == 1:
         best = int(np.argmax(boxes))
         _write(canvas, f"{names[best]} {boxes[best]:.2f}", (4, 16), PALETTE[best % len(PALETTE)])

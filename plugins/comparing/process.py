@@ -1,4 +1,4 @@
-"""A worker process as its parent sees it: asked in turn, stopped when it takes too long, its death told as a sentence."""
+"""A worker process as its parent sees it: asked in turn, stopped when it takes too long, its death explained."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+LONGEST_POLL = 3600.0
+"""Seconds; the system's call takes no more than some weeks."""
 
 
 class WorkerError(RuntimeError):
@@ -48,7 +51,8 @@ class Worker:
             self._start()
             if self._opening:
                 self.ask(self._opening[0], timeout, **self._opening[1])
-        assert self._process is not None and self._process.stdin is not None
+        assert self._process is not None
+        assert self._process.stdin is not None
         line = json.dumps({"request": request, **arguments}, default=str) + "\n"
         try:
             self._process.stdin.write(line.encode())
@@ -73,12 +77,16 @@ class Worker:
             )
 
     def _line(self, request: str, timeout: float) -> bytes:
-        assert self._process is not None and self._process.stdout is not None
+        assert self._process is not None
+        assert self._process.stdout is not None
         end = time.monotonic() + timeout
         with selectors.DefaultSelector() as selector:
             selector.register(self._process.stdout, selectors.EVENT_READ)
             while b"\n" not in self._waiting:
-                if not selector.select(max(0.0, end - time.monotonic())):
+                left = end - time.monotonic()
+                if left > 0 and not selector.select(min(left, LONGEST_POLL)):
+                    continue
+                if left <= 0:
                     self.close()
                     raise WorkerError(f"stopped after {timeout:g} s while it was to {request}; --timeout gives more")
                 chunk = os.read(self._process.stdout.fileno(), 1 << 16)
@@ -89,14 +97,19 @@ class Worker:
         return line
 
     def _death(self, request: str) -> str:
+        """How the process ended; the next request starts a new one."""
         assert self._process is not None
         try:
             code = self._process.wait(5)
         except subprocess.TimeoutExpired:
             return f"closed its answers while it was to {request}"
+        finally:
+            self.close()
         with contextlib.suppress(ValueError):
             if code < 0:
-                return f"crashed with {signal.Signals(-code).name} while it was to {request}; its output is in {self.log}"
+                return (
+                    f"crashed with {signal.Signals(-code).name} while it was to {request}; its output is in {self.log}"
+                )
         return f"ended with code {code} while it was to {request}; its output is in {self.log}"
 
     def _explained(self, error: str) -> str:
@@ -118,6 +131,7 @@ class Worker:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
+        self._process, self._waiting = None, b""
 
     def __enter__(self) -> Worker:
         return self

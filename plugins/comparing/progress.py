@@ -22,7 +22,7 @@ class Board:
     def __init__(self, models: Sequence[str], formats: Sequence[str], stream: TextIO | None = None) -> None:
         self._cells = {(model, form): "" for model in models for form in formats}
         self._models, self._formats = list(models), list(formats)
-        self._stream = stream or sys.stderr
+        self._stream = sys.stderr if stream is None else stream
         self._live = self._stream.isatty()
         self._start = time.monotonic()
         self._drawn = 0

@@ -34,18 +34,18 @@ HEADINGS = (
 )  # fmt: skip
 
 METHOD = (
-    "Models of one format are timed in turns (A B C A B C …), each in a process of its own that waits while another runs, "
-    "after a warm-up, on one image at a time. Times are medians with their quartiles. Ratios are to the first model, "
-    "round by round, as the median with its 95 % bootstrap interval; an interval that spans 1 shows no difference.",
-    "Network: the runtime alone on a prepared image. End to end: with Ultralytics' letterbox and non-maximum suppression "
-    "around it. Budgets and rankings use end to end. Every runtime computes in 32 bits on the processor.",
-    "GFLOPs are 2 × multiply-adds of one image, parameters and GFLOPs both before fusing. MB are 10⁶ bytes of everything "
-    "that has to be deployed. Memory is the peak resident size of a process that holds the runtime and this model alone; "
+    "Models of one format are timed in turns (A B C A B C …) after a warm-up, one image at a time, each in a process "
+    "of its own that waits while another runs. Times are medians with their quartiles. Ratios are to the first model, "
+    "round by round: their median with its 95 % bootstrap interval; an interval that spans 1 shows no difference.",
+    "Network: the runtime alone on a prepared image. End to end: with Ultralytics' letterbox and non-maximum "
+    "suppression around it; budgets and rankings use this. Every runtime computes in 32 bits on the processor.",
+    "GFLOPs are 2 × multiply-adds of one image; parameters and GFLOPs are those before fusing. MB are 10⁶ bytes of all "
+    "that an export wrote. Memory is the peak resident size of a process that holds the runtime and this model alone; "
     "for torch, and for formats that only Ultralytics' own backend runs, it includes Ultralytics.",
     f"Agreement: raw outputs on the same images against torch's, allowed differences {tolerances_text()}; and with "
     "weights, the final boxes. A model without weights takes its batch norms' statistics from these images, "
     "so that its outputs mean something to compare. Accuracy is Ultralytics' val of the exported file.",
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True)
@@ -111,9 +111,7 @@ def _predictions(report: Report) -> dict[str, list[Any]]:
     return {
         model.name: [
             pictures.picture(path, boxes, outlines, model.facts["names"])
-            for path, boxes, outlines in zip(
-                report.images, model.facts["boxes"], model.facts["outlines"], strict=True
-            )
+            for path, boxes, outlines in zip(report.images, model.facts["boxes"], model.facts["outlines"], strict=True)
         ]
         for model in report.models
         if model.accurate

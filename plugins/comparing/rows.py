@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
@@ -62,7 +63,12 @@ def row(cell: Cell, first: Cell, times: Times, labelled: bool) -> Row:
         result["seeds"] = len(accuracies)
         result["map_mean"] = statistics.mean(accuracies)
         result["map_spread"] = statistics.stdev(accuracies) if len(accuracies) > 1 else None
-    return result
+    # JSON has no infinity, which is what outputs that are no numbers differ by; the reason tells.
+    return {key: None if _endless(value) else value for key, value in result.items()}
+
+
+def _endless(value: object) -> bool:
+    return isinstance(value, float) and not math.isfinite(value)
 
 
 def _state(cell: Cell) -> str:

@@ -32,12 +32,12 @@ class Store:
         kept = 0
         data = self.path.read_bytes()
         for line in data.splitlines(keepends=True):
+            if not line.endswith(b"\n"):
+                break  # cut off while it was written
             try:
                 record = json.loads(line)
                 self._records[record["key"]] = record["value"]
             except (ValueError, KeyError, TypeError):
-                break  # cut off while it was written; so is whatever might follow
-            if not line.endswith(b"\n"):
                 break
             kept += len(line)
         if kept < len(data):

@@ -1,4 +1,4 @@
-"""Training the candidates that have no weights, each with the same arguments and seeds, through Ultralytics' trainer."""
+"""Training the candidates without weights, all with the same arguments and seeds, through Ultralytics' trainer."""
 
 from __future__ import annotations
 
@@ -55,8 +55,9 @@ def _name(model: Model, seed: int) -> str:
 
 def _key(model: Model, seed: int, setup: Setup, arguments: dict[str, Any]) -> str:
     assert setup.dataset is not None
-    file = model.candidate.file
-    return f"train/{fingerprint(model.name, content(file), model.candidate.source, setup.dataset.source, arguments, seed)}"
+    candidate = model.candidate
+    parts = (model.name, content(candidate.file), candidate.source, setup.dataset.source, arguments, seed)
+    return f"train/{fingerprint(*parts)}"
 
 
 def _finished(
@@ -120,9 +121,7 @@ def _by_ray(orders: dict[str, tuple[dict[str, Any], Any]], setup: Setup, board: 
         cores = ray.cluster_resources().get("CPU", 1)
         share = max(1, int(cores) // max(1, len(orders)))
         task = ray.remote(num_cpus=share, max_retries=0)(train_one)
-        waiting = {
-            task.remote(order, str(setup.folder), setup.environment): job for order, job in orders.values()
-        }
+        waiting = {task.remote(order, str(setup.folder), setup.environment): job for order, job in orders.values()}
         board.note(f"training {len(waiting)} runs through Ray, {share} cores each")
         while waiting:
             (done,), _ = ray.wait(list(waiting), num_returns=1)

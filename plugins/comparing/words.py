@@ -1,4 +1,4 @@
-"""The report's figures as text: cells, and the answer in sentences. Takes plain rows, needs neither torch nor Ultralytics."""
+"""The report's figures as text: cells, and the answer in sentences. Takes plain rows; no torch, no Ultralytics."""
 
 from __future__ import annotations
 

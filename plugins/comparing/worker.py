@@ -68,7 +68,7 @@ class Session:
         inputs = [self._prepared(photo) for photo in self._photos]
         outputs = [self._reference_network(x) for x in inputs]
         arrays = {f"output{i}_{j}": y for i, ys in enumerate(outputs) for j, y in enumerate(ys)}
-        np.savez(reference, **{f"input{i}": x for i, x in enumerate(inputs)}, **arrays)
+        _keep(reference, arrays | {f"input{i}": x for i, x in enumerate(inputs)})
         results = self._results()
         facts["boxes"] = [_final(result) for result in results]
         facts["outlines"] = [_outlines(result) for result in results]
@@ -101,7 +101,7 @@ class Session:
         with np.load(reference) as arrays:
             self._inputs = [arrays[f"input{i}"] for i in range(sum(name.startswith("input") for name in arrays))]
         results = [self._run(x) for x in self._inputs]
-        np.savez(save, **{f"output{i}_{j}": y for i, ys in enumerate(results) for j, y in enumerate(ys)})
+        _keep(save, {f"output{i}_{j}": y for i, ys in enumerate(results) for j, y in enumerate(ys)})
         return {"memory": peak_memory()}
 
     def boxes(self, images: list[str]) -> Any:
@@ -206,6 +206,11 @@ def _final(result: Any) -> list[Any]:
 def _outlines(result: Any) -> list[list[list[int]]]:
     """The masks' outlines in whole pixels; none without masks."""
     return [] if result.masks is None else [points.round().astype(int).tolist() for points in result.masks.xy]
+
+
+def _keep(path: str, arrays: dict[str, Array]) -> None:
+    with open(path, "wb") as file:
+        np.savez(file, allow_pickle=False, **arrays)
 
 
 def _photos(images: list[str]) -> list[Array]:
