@@ -15,6 +15,7 @@ from .choosing import Budget, Row, winner
 from .rows import COLUMNS
 from .store import write_whole
 from .words import (
+    NONE,
     accuracy_name,
     accuracy_text,
     agreement_text,
@@ -153,7 +154,7 @@ def matrix(rows: Sequence[Row]) -> list[list[str]]:
     forms = list(dict.fromkeys(row["format"] for row in rows))
     states = {(row["model"], row["format"]): row["state"] for row in rows}
     names = list(dict.fromkeys(row["model"] for row in rows))
-    return [["", *forms], *[[name, *(states[name, form] for form in forms)] for name in names]]
+    return [["", *forms], *[[name, *(states.get((name, form), NONE) for form in forms)] for name in names]]
 
 
 def markdown(report: Report) -> str:
