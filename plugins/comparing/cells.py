@@ -76,7 +76,7 @@ class Cell:
         return fingerprint(self.model.key, self.form.name, versions(self.form.name))
 
 
-def export(cell: Cell, setup: Setup) -> None:
+def export(cell: Cell, setup: Setup, say: Say) -> None:
     """Make the cell's file, unless it is there.
 
     Raises:
@@ -90,6 +90,7 @@ def export(cell: Cell, setup: Setup) -> None:
     key = f"export/{cell.key}"
     record = setup.store.get(key)
     if record is None or not (folder / record["path"]).exists():
+        say("exporting")
         part = folder.with_name(f"{folder.name}.part")
         for stale in (part, folder):
             shutil.rmtree(stale, ignore_errors=True)

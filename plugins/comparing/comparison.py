@@ -221,10 +221,10 @@ def _measure(column: list[Cell], setup: Setup, board: Board, rounds: int) -> Tim
         for cell in column:
             name = cell.model.name
             try:
-                board.set(name, form.name, "exporting")
-                steps.export(cell, setup)
+                say = partial(board.set, name, form.name)
+                steps.export(cell, setup, say)
                 worker = stack.enter_context(_opened(cell, setup))
-                steps.measure(cell, setup, worker, partial(board.set, name, form.name))
+                steps.measure(cell, setup, worker, say)
                 workers[name] = worker
                 board.set(name, form.name, "waiting for its turns")
             except WorkerError as error:
