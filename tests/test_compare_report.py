@@ -41,7 +41,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     models = []
     for name in dict.fromkeys(row["model"] for row in ROWS):
         file = Path("x.pt" if name in ("yolov8n", "ghost") else "x.yaml")
-        models.append(Model(Candidate(name, str(file), file), facts, file, file, ""))
+        models.append(Model(Candidate(name, str(file), file), facts, file, ""))
     write(Report(ROWS, models, Budget(), {"command": "yolo-plugins <compare>"}, [photo], 64), folder)
     return folder
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .agreement import TOLERANCES, judge, raw_differences, same_boxes
-from .candidates import Candidate
+from .candidates import Candidate, folder_name
 from .dataset import Dataset
 from .formats import Format, versions
 from .process import Worker, WorkerError
@@ -41,18 +41,29 @@ class Setup:
 
 @dataclass
 class Model:
-    """A candidate that was loaded: what it is, and where its weights and torch's outputs are kept."""
+    """A candidate that was loaded: what it is, and the folder of its weights, torch's outputs and its exports."""
 
     candidate: Candidate
     facts: dict[str, Any]
-    weights: Path
-    reference: Path
+    folder: Path
     key: str
     trainings: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def name(self) -> str:
         return self.candidate.name
+
+    @property
+    def stem(self) -> str:
+        return folder_name(self.name)
+
+    @property
+    def weights(self) -> Path:
+        return self.folder / f"{self.stem}.pt"
+
+    @property
+    def reference(self) -> Path:
+        return self.folder / "torch.npz"
 
     @property
     def accurate(self) -> bool:
@@ -86,7 +97,7 @@ def export(cell: Cell, setup: Setup, say: Say) -> None:
     if cell.form.name == "torch":
         cell.path = cell.model.weights
         return
-    folder = setup.folder / "exports" / cell.model.weights.stem / cell.form.name
+    folder = cell.model.folder / f"{cell.form.name}-{cell.key}"
     key = f"export/{cell.key}"
     record = setup.store.get(key)
     if record is None or not (folder / record["path"]).exists():
@@ -94,9 +105,9 @@ def export(cell: Cell, setup: Setup, say: Say) -> None:
         part = folder.with_name(f"{folder.name}.part")
         for stale in (part, folder):
             shutil.rmtree(stale, ignore_errors=True)
-        part.mkdir(parents=True)
+        part.mkdir()
         weights = shutil.copy(cell.model.weights, part)
-        with setup.worker(f"{cell.model.weights.stem}-{cell.form.name}-export") as worker:
+        with setup.worker(f"{cell.model.stem}-{cell.form.name}-export") as worker:
             record = worker.ask("export", setup.timeout, weights=weights, form=cell.form.export, imgsz=setup.imgsz)
         if not (part / record["path"]).exists():
             raise WorkerError(f"the export left no {record['path']}")
@@ -138,7 +149,7 @@ def measure(cell: Cell, setup: Setup, worker: Worker, say: Say) -> None:
 
 def _agreement(cell: Cell, setup: Setup, worker: Worker) -> dict[str, Any]:
     model = cell.model
-    save = setup.folder / f"{model.weights.stem}-{cell.form.name}.npz"
+    save = model.folder / f"{cell.form.name}.npz"
     answer = worker.ask("outputs", setup.timeout, reference=model.reference, save=save)
     with np.load(model.reference) as theirs, np.load(save) as ours:
         names = sorted(name for name in theirs if name.startswith("output"))

@@ -77,10 +77,8 @@ def compare(
     chosen = known.choose(formats)
     _check_numbers(imgsz, rounds, threads, timeout, conf)
     dataset = read(data, "classify" if Path(data).is_dir() else "detect") if data else None
-    if train is not None and dataset is None:
-        raise ValueError("training needs --data")
-    if train is not None and len(set(seeds)) != len(seeds):
-        raise ValueError(f"seeds {', '.join(map(str, seeds))} name one twice")
+    if train is not None:
+        _check_training(dataset is not None, seeds)
     threads = threads or max(1, (os.cpu_count() or 2) - 1)
     folder = _open(Path(output))
     pictures = spread_out(dataset.images if dataset else samples(), PHOTOS)
@@ -99,7 +97,7 @@ def compare(
     loaded = _load(candidates, setup, board)
     if train is not None:
         loaded = _trained(loaded, setup, board, train, seeds, ray)
-    busy = load()
+    facts = _facts(setup, chosen, rounds, data, train, seeds)
     rows: list[Row] = []
     for form in chosen:
         column = [Cell(model, form) for model in loaded]
@@ -107,16 +105,30 @@ def compare(
         rows += [row(cell, column[0], times, dataset is not None) for cell in column]
         for cell, result in zip(column, rows[-len(column) :], strict=True):
             board.set(cell.model.name, form.name, _said(result), done=True)
-    facts = describe([form.name for form in chosen], threads)
-    facts["load before"] = f"{busy:.2f} processes wanted a core" if busy is not None else "not known"
-    facts["rounds"] = f"{rounds}, one image each, {len(pictures)} images in turn, {imgsz}×{imgsz}"
-    facts["data"] = f"{data}, {len(dataset.images)} validation images" if dataset else "none given"
-    if train is not None:
-        facts["training"] = f"{' '.join(f'{k}={v}' for k, v in train.items())}, seeds {', '.join(map(str, seeds))}"
-    facts["command"] = command()
     facts["took"] = f"{time.time() - started:.0f} s (steps kept from an earlier run are not repeated)"
     write(Report(rows, loaded, budget or Budget(), facts, setup.images, imgsz), Path(output))
     return rows
+
+
+def _facts(
+    setup: Setup,
+    chosen: Sequence[known.Format],
+    rounds: int,
+    data: str | None,
+    train: dict[str, Any] | None,
+    seeds: Sequence[int],
+) -> dict[str, str]:
+    """How it was measured, as labelled lines."""
+    facts = describe([form.name for form in chosen], setup.threads)
+    busy = load()
+    facts["load before"] = "not known" if busy is None else f"{busy:.2f} processes wanted a core"
+    facts["rounds"] = f"{rounds}, one image each, {len(setup.images)} images in turn, {setup.imgsz}×{setup.imgsz}"
+    facts["data"] = f"{data}, {len(setup.dataset.images)} validation images" if setup.dataset else "none given"
+    if train is not None:
+        arguments = " ".join(f"{key}={value}" for key, value in train.items())
+        facts["training"] = f"{arguments}, seeds {', '.join(map(str, seeds))}"
+    facts["command"] = command()
+    return facts
 
 
 def _check_numbers(imgsz: int, rounds: int, threads: int | None, timeout: float, conf: float) -> None:
@@ -133,6 +145,13 @@ def _check_numbers(imgsz: int, rounds: int, threads: int | None, timeout: float,
         raise ValueError(f"conf={conf} must be between 0 and 1")
 
 
+def _check_training(labelled: bool, seeds: Sequence[int]) -> None:
+    if not labelled:
+        raise ValueError("training needs --data")
+    if len(set(seeds)) != len(seeds):
+        raise ValueError(f"seeds {', '.join(map(str, seeds))}: one is given twice")
+
+
 def _open(output: Path) -> Path:
     """The folder for what is measured, inside the report's.
 
@@ -141,7 +160,7 @@ def _open(output: Path) -> Path:
     """
     folder = output.resolve() / "measured"
     try:
-        (folder / "models").mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         probe = folder / ".probe"
         probe.write_bytes(b"x")
         probe.unlink()
@@ -172,21 +191,21 @@ def _loaded(candidate: Candidate, setup: Setup) -> Model:
         candidate.name, content(candidate.file), candidate.source, setup.imgsz, setup.conf, setup.images,
         known.versions("torch"),
     )  # fmt: skip
-    stem = folder_name(candidate.name)
-    weights, reference = (setup.folder / "models" / f"{stem}{suffix}" for suffix in (".pt", ".npz"))
+    model = Model(candidate, {}, setup.folder / f"{folder_name(candidate.name)}-{key}", key)
     record = setup.store.get(f"model/{key}")
-    if record is None or not (weights.exists() and reference.exists()):
+    if record is None or not (model.weights.exists() and model.reference.exists()):
+        model.folder.mkdir(exist_ok=True)
         try:
-            with setup.worker(f"{stem}-model") as worker:
+            with setup.worker(f"{model.stem}-model") as worker:
                 record = worker.ask(
-                    "prepare", setup.timeout, source=_source(candidate), weights=weights, reference=reference,
-                    imgsz=setup.imgsz, images=setup.images, conf=setup.conf,
+                    "prepare", setup.timeout, source=_source(candidate), weights=model.weights,
+                    reference=model.reference, imgsz=setup.imgsz, images=setup.images, conf=setup.conf,
                 )  # fmt: skip
         except WorkerError as error:
             raise ValueError(f"{candidate.source}: {error}") from error
-        if "gflops" in record:
+        if "gflops" in record:  # the image size fits its stride
             setup.store.put(f"model/{key}", record)
-    return Model(candidate, record, weights, reference, key)
+    return replace(model, facts=record)
 
 
 def _source(candidate: Candidate) -> str:
@@ -239,7 +258,7 @@ def _opened(cell: Cell, setup: Setup) -> Worker:
         "path": cell.path, "form": cell.form.name, "task": cell.model.facts["task"],
         "threads": setup.threads, "imgsz": setup.imgsz, "conf": setup.conf, "images": setup.images,
     }  # fmt: skip
-    return setup.worker(f"{cell.model.weights.stem}-{cell.form.name}", ("load", load))
+    return setup.worker(f"{cell.model.stem}-{cell.form.name}", ("load", load))
 
 
 def _said(result: Row) -> str:
