@@ -173,6 +173,12 @@ def test_the_winner_is_the_most_accurate_within_the_budget(budget, expected):
     assert winner(ROWS, budget) is expected
 
 
+def test_accuracies_that_differ_by_rounding_alone_are_equal():
+    rows = [made("a", "torch", 20.0, 0.40012), made("a", "onnx", 9.0, 0.40009)]
+    assert winner(rows, Budget()) is rows[1]
+    assert "from 9.0 ms on a as onnx (0.400)." in answer(rows, Budget())[0]
+
+
 def test_without_accuracy_the_fastest_wins():
     rows = [made("a", "onnx", 3.0, None), made("b", "onnx", 2.0, None)]
     assert winner(rows, Budget())["model"] == "b"

@@ -149,7 +149,7 @@ def measure(cell: Cell, setup: Setup, worker: Worker, say: Say) -> None:
 
 def _agreement(cell: Cell, setup: Setup, worker: Worker) -> dict[str, Any]:
     model = cell.model
-    save = model.folder / f"{cell.form.name}.npz"
+    save = model.folder / f"{cell.form.name}-outputs.npz"
     answer = worker.ask("outputs", setup.timeout, reference=model.reference, save=save)
     with np.load(model.reference) as theirs, np.load(save) as ours:
         names = sorted(name for name in theirs if name.startswith("output"))

@@ -48,9 +48,13 @@ def winner(rows: Sequence[Row], budget: Budget) -> Row | None:
     return max(kept, key=_merit, default=None)
 
 
+def accuracy(row: Row) -> float:
+    """A row's accuracy to three digits: what runtimes differ by beyond them is rounding, not merit."""
+    return round(float(row["map"]), 3)
+
+
 def _merit(row: Row) -> tuple[float, float]:
-    accuracy = row.get("map")
-    return (-1.0 if accuracy is None else accuracy, -row["ms"])
+    return (-1.0 if row.get("map") is None else accuracy(row), -row["ms"])
 
 
 def nearest_miss(rows: Sequence[Row], budget: Budget) -> str:

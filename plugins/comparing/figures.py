@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from .choosing import Row, pareto
+from .choosing import Row, accuracy, pareto
 from .words import accuracy_name
 
 COLOURS = ("#1f6feb", "#d1570b", "#1a7f37", "#8250df", "#bf3989", "#7d6608", "#0b7285", "#57606a")
@@ -40,7 +40,7 @@ def latency(rows: Sequence[Row], models: Sequence[str]) -> Any:
             label=row["model"] + (" (wrong)" if wrong else ""),
         )  # fmt: skip
     good = [row for row in scored if row["state"] == "ok"]
-    front = sorted((good[i]["ms"], good[i]["map"]) for i in pareto([(r["ms"], r["map"]) for r in good]))
+    front = sorted((good[i]["ms"], good[i]["map"]) for i in pareto([(r["ms"], accuracy(r)) for r in good]))
     if front:
         axes.step(
             *zip(*front, strict=True), where="post", color="#57606a", lw=1, ls="--", label="Pareto front", zorder=0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .agreement import TOLERANCES
-from .choosing import Budget, Row, deployable, nearest_miss, pareto, winner
+from .choosing import Budget, Row, accuracy, deployable, nearest_miss, pareto, winner
 from .intervals import FEWEST
 
 NONE = "–"
@@ -103,7 +103,7 @@ def _choice(rows: Sequence[Row], budget: Budget) -> list[str]:
         lines += _given_up(best, good)
     scored = [row for row in good if row["map"] is not None]
     if scored:
-        front = [scored[i] for i in pareto([(row["ms"], row["map"]) for row in scored])]
+        front = [scored[i] for i in pareto([(row["ms"], accuracy(row)) for row in scored])]
         steps = sorted(front, key=lambda row: row["ms"])
         text = "; ".join(f"from {row['ms']:.1f} ms on {name(row)} ({row['map']:.3f})" for row in steps)
         lines.append(f"Most accurate for each time allowed: {text}.")
@@ -125,9 +125,9 @@ def _given_up(chosen: Row, rows: Sequence[Row]) -> list[str]:
         parts.append(f"{chosen['ms'] - fastest['ms']:.1f} ms against {name(fastest)}")
     scored = [row for row in rows if row["map"] is not None]
     if scored and chosen["map"] is not None:
-        best = max(scored, key=lambda row: row["map"])
-        if best["map"] > chosen["map"]:
-            points = f"{best['map'] - chosen['map']:.3f} {accuracy_name(chosen['task'])}"
+        best = max(scored, key=lambda row: (accuracy(row), -row["ms"]))
+        if accuracy(best) > accuracy(chosen):
+            points = f"{accuracy(best) - accuracy(chosen):.3f} {accuracy_name(chosen['task'])}"
             parts.append(f"{points} against {name(best)}")
     smallest = min(rows, key=lambda row: row["mb"])
     if smallest["mb"] < chosen["mb"]:
