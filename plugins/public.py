@@ -2,6 +2,7 @@
 
 from .activation import HSwish, activation
 from .attention import SE, SqueezeExcite
+from .comparing.comparison import compare
 from .conv import ConvBNAct, DWConv, GroupConv
 from .fusing import fuse
 from .geometry import make_divisible
@@ -29,6 +30,7 @@ __all__ = [
     "SqueezeExcite",
     "activation",
     "channel_shuffle",
+    "compare",
     "fuse",
     "make_divisible",
     "register",

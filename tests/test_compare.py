@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,6 @@ from yolo_plugins.comparing.comparison import compare
 from yolo_plugins.demo.dataset import write
 from yolo_plugins.model_yamls import names
 
-NCNN = pytest.mark.skipif(formats.missing("ncnn") is not None, reason=str(formats.missing("ncnn")))
 FORMATS = [name for name in ("torch", "onnx", "ncnn") if formats.missing(name) is None]
 ROUNDS = 7
 
@@ -57,18 +57,40 @@ def command(folder: Path, *arguments: str, output: str = "report") -> list[str]:
     return [sys.executable, "-m", "yolo_plugins.cli", "compare", *arguments, "--data", data, *small]
 
 
+@dataclass(frozen=True)
+class Finished:
+    """A comparison that was interrupted once, and then went on to its end."""
+
+    output: Path
+    rows: list[dict[str, Any]]
+    first: list[str]
+    code: int
+    kept: bytes
+    run: subprocess.CompletedProcess[str]
+
+
 @pytest.fixture(scope="module")
-def finished(folder: Path) -> tuple[Path, list[dict[str, Any]], subprocess.CompletedProcess[str]]:
-    """The report's folder, its rows, and the run that made it."""
+def finished(folder: Path) -> Finished:
+    """Interrupted by Ctrl-C when torch was done and the export to ONNX began; the same command again."""
     arguments = command(folder, str(folder / "ghost.pt"), "yolov8n-shuffle-seg.yaml", "--formats", *FORMATS)
-    run = subprocess.run(arguments, capture_output=True, text=True, cwd=folder, check=False)
-    assert run.returncode == 0, run.stderr
+    first = []
+    with subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True, cwd=folder) as run:
+        assert run.stderr is not None
+        for line in run.stderr:
+            first.append(line)
+            if "onnx: exporting" in line:
+                run.send_signal(signal.SIGINT)
+                break
+        code = run.wait(60)
     output = folder / "report"
-    return output, json.loads((output / "results.json").read_text())["rows"], run
+    kept = (output / "measured" / "measured.jsonl").read_bytes()
+    again = subprocess.run(arguments, capture_output=True, text=True, cwd=folder, check=False)
+    assert again.returncode == 0, again.stderr
+    return Finished(output, json.loads((output / "results.json").read_text())["rows"], first, code, kept, again)
 
 
 def test_every_file_runs_and_agrees_with_torch(finished):
-    _, rows, _ = finished
+    rows = finished.rows
     assert [(row["model"], row["format"], row["state"]) for row in rows] == [
         (model, form, "ok") for form in FORMATS for model in ("ghost", "yolov8n-shuffle-seg")
     ]
@@ -79,7 +101,7 @@ def test_every_file_runs_and_agrees_with_torch(finished):
 def test_the_costs_are_those_that_ultralytics_counts(finished):
     from yolo_plugins.model_info import describe
 
-    _, rows, _ = finished
+    rows = finished.rows
     info = describe("yolov8n-shuffle-seg.yaml", imgsz=64)
     row = next(row for row in rows if row["model"] == "yolov8n-shuffle-seg")
     assert row["params"] == sum(part.params for part in info.rows)
@@ -87,7 +109,7 @@ def test_the_costs_are_those_that_ultralytics_counts(finished):
 
 
 def test_times_sizes_and_memory_are_plausible(finished):
-    output, rows, _ = finished
+    output, rows = finished.output, finished.rows
     for row in rows:
         assert row["rounds"] == ROUNDS
         assert 0 < row["network_ms_low"] <= row["network_ms"] <= row["network_ms_high"]
@@ -101,7 +123,7 @@ def test_times_sizes_and_memory_are_plausible(finished):
 
 
 def test_accuracy_is_measured_with_weights_and_only_then(finished):
-    _, rows, _ = finished
+    rows = finished.rows
     for row in rows:
         if row["model"] == "ghost":
             assert 0 <= row["map"] <= 1
@@ -110,7 +132,7 @@ def test_accuracy_is_measured_with_weights_and_only_then(finished):
 
 
 def test_the_run_prints_its_answer_and_where_the_report_is(finished):
-    output, _, run = finished
+    output, run = finished.output, finished.run
     assert "Smallest: " in run.stdout
     assert f"report: {output}/report.html" in run.stdout
     assert (output / "report.html").stat().st_size > 10_000
@@ -122,7 +144,7 @@ def test_nothing_is_written_beside_the_report(finished, folder):
 
 def test_a_second_run_measures_nothing_and_judges_by_its_budget(finished, folder):
     """No step is repeated; the exit code tells whether a file keeps the budget."""
-    output, rows, _ = finished
+    output, rows = finished.output, finished.rows
     kept = (output / "measured" / "measured.jsonl").read_bytes()
     arguments = [str(folder / "ghost.pt"), "yolov8n-shuffle-seg.yaml", "--formats", *FORMATS]
     for budget, code in ((["--max-mb", "100"], 0), (["--max-mb", "0.1"], 1)):
@@ -140,7 +162,7 @@ def test_a_second_run_measures_nothing_and_judges_by_its_budget(finished, folder
 def test_a_file_that_is_another_models_is_marked_wrong(finished, folder, tmp_path):
     """The same shapes, other weights: it runs as fast as the right one, and must not win."""
     output = tmp_path / "report"
-    shutil.copytree(finished[0], output)
+    shutil.copytree(finished.output, output)
     measured = output / "measured"
     lines = (measured / "measured.jsonl").read_text().splitlines(keepends=True)
     (measured / "measured.jsonl").write_text("".join(line for line in lines if '"key": "measure/' not in line))
@@ -164,28 +186,18 @@ def test_a_file_that_is_another_models_is_marked_wrong(finished, folder, tmp_pat
     assert json.loads((output / "results.json").read_text())["winner"] is None
 
 
-def test_an_interrupted_run_goes_on_where_it_stopped(folder):
-    arguments = command(folder, str(folder / "ghost.pt"), "--formats", "torch", "torchscript", output="interrupted")
-    with subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True, cwd=folder) as run:
-        for line in run.stderr:
-            if "torchscript: exporting" in line:
-                run.send_signal(signal.SIGINT)
-                break
-        assert run.wait(60) == 130
-    measured = folder / "interrupted" / "measured" / "measured.jsonl"
-    kept = measured.read_bytes()
-    assert kept.count(b'"round/') == ROUNDS
-    again = subprocess.run(arguments, capture_output=True, text=True, cwd=folder, check=False)
-    assert again.returncode == 0, again.stderr
-    assert "torch: timing" not in again.stderr
-    assert "torchscript: timing" in again.stderr
-    assert measured.read_bytes().startswith(kept)
-    shutil.rmtree(folder / "interrupted")
+def test_an_interrupted_run_goes_on_where_it_stopped(finished):
+    assert finished.code == 130
+    assert finished.kept.count(b'"round/') == ROUNDS
+    assert any("torch: timing" in line for line in finished.first)
+    assert "torch: timing" not in finished.run.stderr
+    assert "onnx: timing" in finished.run.stderr
+    assert (finished.output / "measured" / "measured.jsonl").read_bytes().startswith(finished.kept)
 
 
 def test_a_missing_runtime_is_a_cell_not_a_crash(finished, folder, tmp_path, monkeypatch):
     output = tmp_path / "report"
-    shutil.copytree(finished[0], output)
+    shutil.copytree(finished.output, output)
     monkeypatch.setitem(formats.NEEDS, "openvino", ("openvino_that_is_not_there",))
     data = str(folder / "shapes" / "shapes.yaml")
     rows = compare([str(folder / "ghost.pt")], data=data, formats=["openvino"], imgsz=64, output=str(output), threads=1)
