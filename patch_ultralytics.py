@@ -16,6 +16,7 @@ from __future__ import annotations
 # Imported at every start of the interpreter once activated: nothing here may be slow or need torch.
 import os
 import sys
+from _thread import RLock  # threading's, without the cost of importing threading
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ PREFIX = "plugins."
 HANDLE = "_yolo_plugins"
 
 _undo: list[Undo] = []
+_lock = RLock()
 
 
 class PatchError(RuntimeError):
@@ -44,10 +46,8 @@ def apply() -> None:
         PatchError: Ultralytics is missing, or is a version whose `parse_model` has another shape.
     """
     import importlib
-    import threading
 
-    lock = globals().setdefault("_lock", threading.RLock())
-    with lock:
+    with _lock:
         if _undo:
             return
         try:
@@ -216,12 +216,18 @@ def _find_our_yamls(tasks: ModuleType) -> Undo:
         name = str(file)
         ours = model_yamls.find(name)
         if ours is None or os.path.exists(name) or os.path.exists(ours.name):
-            found = upstream(file, *args, **kwargs)
+            try:
+                found = upstream(file, *args, **kwargs)
+            except FileNotFoundError as error:
+                near = model_yamls.nearest(name)
+                raise FileNotFoundError(
+                    f"{error}; did you mean {' or '.join(near)}?" if near else str(error)
+                ) from error
         else:
             found = str(ours)
-            if name not in said and upstream(ours.name, hard=False):
-                said.add(name)
-                tasks.LOGGER.info(f"{name}: yolo-plugins' model is used, not Ultralytics' of the same name")
+            if ours.name not in said and upstream(ours.name, hard=False):
+                said.add(ours.name)
+                tasks.LOGGER.info(f"{ours.name}: yolo-plugins' model is used, not Ultralytics' of the same name")
         if found:
             _check_file(found)
         return found
@@ -354,7 +360,9 @@ def _explain_row(error: Exception, model: dict[str, Any], i: int | None) -> None
     rows = model["backbone"] + model["head"]
     if i is not None and not isinstance(error, ModelYAMLError) and any(row[2].startswith(PREFIX) for row in rows):
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ModelYAMLError(f"{_file(model)}: row {i} ({rows[i][2]}): {reason}") from error
+        # A refusal says all there is to say; any other error may be a bug, whose own traceback is wanted.
+        cause = None if type(error) is ValueError else error
+        raise ModelYAMLError(f"{_file(model)}: row {i} ({rows[i][2]}): {reason}") from cause
 
 
 def _check_file(path: str) -> None:

@@ -23,7 +23,7 @@ CLASSES = ("disc", "box", "triangle", "star")
 SUPERSAMPLING = 4
 """Shapes are drawn this much larger and shrunk: smooth edges, and outlines exact to an eighth of a pixel."""
 
-Array = np.ndarray[Any, Any]
+Array = Any  # OpenCV's type stubs tell arrays apart by dtype, which nothing here depends on
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def write(
 
 def draw(size: int, random: np.random.Generator) -> tuple[Array, list[Shape]]:
     """One image, (size, size, 3) BGR uint8, and what is to be seen on it."""
-    image = _background(size, random).astype(np.float32)
+    image: Array = _background(size, random).astype(np.float32)
     large = size * SUPERSAMPLING
     owner = np.zeros((large, large), np.uint8)  # number of the topmost shape at each point, from 1
     labels: list[int] = []
@@ -174,7 +174,7 @@ def _paint(image: Array, stamp: Array, random: np.random.Generator) -> Array:
     """The image with a shaded, slightly textured shape of some colour and its soft shadow."""
     size = image.shape[0]
     alpha = cv2.resize((stamp > 0).astype(np.float32), (size, size), interpolation=cv2.INTER_AREA)[..., None]
-    shift = np.float32([[1, 0, random.uniform(1, 4)], [0, 1, random.uniform(1, 4)]])  # type: ignore[arg-type]
+    shift: Array = np.array([[1, 0, random.uniform(1, 4)], [0, 1, random.uniform(1, 4)]], np.float32)
     shadow = cv2.GaussianBlur(cv2.warpAffine(alpha, shift, (size, size)), (0, 0), 2.0)[..., None]
     image = image * (1 - 0.45 * shadow)
     colour = random.uniform(30, 235, 3).astype(np.float32)
@@ -185,12 +185,12 @@ def _paint(image: Array, stamp: Array, random: np.random.Generator) -> Array:
 
 def _background(size: int, random: np.random.Generator) -> Array:
     """Colours that vary slowly, out-of-focus things, grain: what a photograph looks like behind its subject."""
-    image = np.full((size, size, 3), random.uniform(60, 180, 3), np.float32)
+    image: Array = np.full((size, size, 3), random.uniform(60, 180, 3), np.float32)
     for scale, strength in ((size / 3, 45), (size / 8, 25), (size / 30, 12)):
         tint = random.uniform(0.5, 1, 3).astype(np.float32)
         image += _noise(size, scale, random)[..., None] * strength * tint
     for _ in range(int(random.integers(4, 10))):
-        blob = np.zeros((size, size), np.float32)
+        blob: Array = np.zeros((size, size), np.float32)
         centre = tuple(int(v) for v in random.integers(0, size, 2))
         axes = tuple(int(v) for v in random.integers(size // 16, size // 3, 2))
         cv2.ellipse(blob, centre, axes, float(random.uniform(0, 180)), 0, float(random.uniform(90, 360)), 1.0, -1)
@@ -202,7 +202,7 @@ def _background(size: int, random: np.random.Generator) -> Array:
 def _noise(size: int, scale: float, random: np.random.Generator) -> Array:
     """Smooth noise of mean 0 and deviation 1 whose features are `scale` pixels large."""
     coarse = max(2, math.ceil(size / scale))
-    noise = random.standard_normal((coarse, coarse)).astype(np.float32)
+    noise: Array = random.standard_normal((coarse, coarse)).astype(np.float32)
     noise = cv2.resize(noise, (size, size), interpolation=cv2.INTER_CUBIC)
     return (noise - noise.mean()) / (noise.std() + 1e-6)
 

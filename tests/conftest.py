@@ -81,7 +81,7 @@ def make_environment(folder: Path) -> Environment:
     venv.create(folder, symlinks=True)
     environment = Environment(folder)
     parent = Path(sysconfig.get_path("purelib"))
-    (environment.site_packages / "parent.pth").write_text(f"{parent}\n")
+    (environment.site_packages / "0.pth").write_text(f"{parent}\n")  # start-up files are read in order of name
     for editable in parent.glob("__editable__*yolo_plugins*.pth"):
         shutil.copy(editable, environment.site_packages)
     for name, entry in {"yolo": "ultralytics.cfg:entrypoint", "yolo-plugins": "yolo_plugins.cli:main"}.items():

@@ -45,8 +45,8 @@ METHOD = (
     "for torch, and for formats that only Ultralytics' own backend runs, it includes Ultralytics.",
     f"Agreement: raw outputs on the same images against torch's, allowed differences {tolerances_text()}; and with "
     "weights, the final boxes. A model without weights takes its batch norms' statistics from these images, "
-    "so that its outputs mean something to compare. Accuracy is Ultralytics' val of the exported file, with the settings that "
-    "Ultralytics gives the runtime: where the processor can, some compute with fewer than 32 bits there.",
+    "so that its outputs mean something to compare. Accuracy is Ultralytics' val of the exported file, with "
+    "the settings that Ultralytics gives the runtime: on some processors, some compute with fewer than 32 bits there.",
 )
 
 
