@@ -18,7 +18,7 @@ from .cells import Cell, Model, Setup
 from .choosing import Budget, Row
 from .dataset import read, samples, spread_out
 from .machine import command, describe, load
-from .process import Worker, WorkerError, environment
+from .process import NOT_INSTALLED, Worker, WorkerError, environment
 from .progress import Board
 from .report import Report, write
 from .rows import row
@@ -104,7 +104,8 @@ def compare(
         times = _measure(column, setup, board, rounds)
         rows += [row(cell, column[0], times, dataset is not None) for cell in column]
         for cell, result in zip(column, rows[-len(column) :], strict=True):
-            board.set(cell.model.name, form.name, _said(result), done=True)
+            said_before = result["state"] == "failed"
+            board.set(cell.model.name, form.name, _said(result), done=True, quiet=said_before)
     facts["took"] = f"{time.time() - started:.0f} s (steps kept from an earlier run are not repeated)"
     write(Report(rows, loaded, budget or Budget(), facts, setup.images, imgsz), Path(output))
     return rows
@@ -202,7 +203,9 @@ def _loaded(candidate: Candidate, setup: Setup) -> Model:
                     reference=model.reference, imgsz=setup.imgsz, images=setup.images, conf=setup.conf,
                 )  # fmt: skip
         except WorkerError as error:
-            raise ValueError(f"{candidate.source}: {error}") from error
+            said = str(error)
+            where = "" if said.startswith(candidate.source) else f"{candidate.source}: "
+            raise ValueError(where + said) from error
         if "gflops" in record:  # the image size fits its stride
             setup.store.put(f"model/{key}", record)
     return replace(model, facts=record)
@@ -248,6 +251,7 @@ def _measure(column: list[Cell], setup: Setup, board: Board, rounds: int) -> Tim
                 board.set(name, form.name, "waiting for its turns")
             except WorkerError as error:
                 cell.failure = str(error)
+                cell.missing = NOT_INSTALLED in cell.failure
                 board.set(name, form.name, f"failed: {error}")
         return take_turns(column, workers, setup, board, rounds)
 

@@ -19,6 +19,9 @@ LONGEST_POLL = 3600.0
 """Seconds; the system's call takes no more than some weeks."""
 
 
+NOT_INSTALLED = "not installed: pip install"
+
+
 class WorkerError(RuntimeError):
     """A worker could not do what it was asked to; the message says what happened."""
 
@@ -117,7 +120,7 @@ class Worker:
         lacking = re.findall(r"requirements? \[([^\]]*)\] not found", self.log.read_text("utf-8", "replace"))
         if lacking and ("No module named" in error or "not installed" in error):
             packages = " ".join(f"'{package}'" for package in re.findall(r"'([^']*)'", lacking[-1]))
-            return f"{packages} not installed: pip install {packages}"
+            return f"{packages} {NOT_INSTALLED} {packages}"
         return error
 
     def close(self) -> None:

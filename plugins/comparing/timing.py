@@ -57,4 +57,5 @@ def _round(
             times[name] = workers[name].ask("time", setup.timeout, number=number, images=setup.images)
         except WorkerError as error:
             cell.failure = str(error)
+            board.set(name, cell.form.name, f"failed: {error}")
     return times

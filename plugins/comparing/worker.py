@@ -287,7 +287,11 @@ def main() -> None:
 
             traceback.print_exc()
             lines = [text.strip() for text in str(error).splitlines() if text.strip()]
-            kind = "" if isinstance(error, (ValueError, OSError, RuntimeError)) else f"{type(error).__name__}: "
+            kind = (
+                ""
+                if isinstance(error, (AssertionError, ValueError, OSError, RuntimeError))
+                else f"{type(error).__name__}: "
+            )
             answer = {"error": kind + (lines[0] if lines else type(error).__name__)}
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
