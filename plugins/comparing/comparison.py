@@ -18,7 +18,7 @@ from .cells import Cell, Model, Setup
 from .choosing import Budget, Row
 from .dataset import read, samples, spread_out
 from .machine import command, describe, load
-from .process import NOT_INSTALLED, Worker, WorkerError, environment
+from .process import Worker, WorkerError, environment
 from .progress import Board
 from .report import Report, write
 from .rows import row
@@ -251,7 +251,7 @@ def _measure(column: list[Cell], setup: Setup, board: Board, rounds: int) -> Tim
                 board.set(name, form.name, "waiting for its turns")
             except WorkerError as error:
                 cell.failure = str(error)
-                cell.missing = NOT_INSTALLED in cell.failure
+                cell.missing = known.NOT_INSTALLED in cell.failure
                 board.set(name, form.name, f"failed: {error}")
         return take_turns(column, workers, setup, board, rounds)
 

@@ -12,6 +12,8 @@ from .. import __version__
 
 DEFAULT = ("torch", "torchscript", "onnx", "openvino", "ncnn", "mnn")
 
+NOT_INSTALLED = "not installed: pip install"
+
 NEEDS = {
     "onnx": ("onnx", "onnxslim", "onnxruntime"),
     "dnn": ("onnx", "onnxslim"),
@@ -69,7 +71,7 @@ def choose(names: Iterable[str]) -> list[Format]:
 def missing(name: str) -> str | None:
     """What a format lacks here, as a sentence with the command that gets it, or None."""
     absent = [package for package in NEEDS.get(name, ()) if find_spec(package) is None]
-    return f"{' and '.join(absent)} not installed: pip install {' '.join(absent)}" if absent else None
+    return f"{' and '.join(absent)} {NOT_INSTALLED} {' '.join(absent)}" if absent else None
 
 
 def versions(name: str) -> dict[str, str]:

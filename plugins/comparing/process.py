@@ -15,11 +15,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from .formats import NOT_INSTALLED
+
 LONGEST_POLL = 3600.0
 """Seconds; the system's call takes no more than some weeks."""
-
-
-NOT_INSTALLED = "not installed: pip install"
 
 
 class WorkerError(RuntimeError):
