@@ -251,8 +251,9 @@ LIMITS: dict[tuple[str, str], str] = {}
 @pytest.mark.slow
 def test_every_model_yaml_exports_to_every_runtime_and_agrees(tmp_path):
     models = [name.replace("yolov8", "yolov8n", 1) for name in names()]
-    rows = compare(models, imgsz=64, output=str(tmp_path / "matrix"), rounds=1, threads=os.cpu_count())
-    assert len(rows) == len(models) * len(formats.DEFAULT)
+    forms = [*formats.DEFAULT, "dnn"]
+    rows = compare(models, formats=forms, imgsz=64, output=str(tmp_path / "matrix"), rounds=1, threads=os.cpu_count())
+    assert len(rows) == len(models) * len(forms)
     for row in rows:
         limit = LIMITS.get((row["model"], row["format"]))
         assert row["state"] == "ok" if limit is None else limit in row["reason"], row
