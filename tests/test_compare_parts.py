@@ -90,6 +90,14 @@ def test_validation_images_are_found_beside_the_yaml(tmp_path):
     assert found.classes == 2
 
 
+def test_a_label_that_was_written_again_is_noticed(tmp_path):
+    path = str(dataset(tmp_path))
+    before = read(path, "detect").state
+    assert read(path, "detect").state == before
+    os.utime(tmp_path / "labels" / "val" / "1.txt", (2**32, 2**32))
+    assert read(path, "detect").state != before
+
+
 def test_a_list_of_images_is_read_as_ultralytics_reads_it(tmp_path):
     path = dataset(tmp_path)
     (tmp_path / "val.txt").write_text("./images/val/1.jpg\n")

@@ -132,13 +132,13 @@ def measure(cell: Cell, setup: Setup, worker: Worker, say: Say) -> None:
     cell.found |= record
     if setup.dataset is None or not cell.model.accurate:
         return
-    key = f"validate/{fingerprint(cell.key, setup.dataset.source, [str(i) for i in setup.dataset.images])}"
+    key = f"validate/{fingerprint(cell.key, setup.dataset.source, setup.dataset.state)}"
     accuracy = setup.store.get(key)
     if accuracy is None:
         say("validating")
         try:
             accuracy = worker.ask(
-                "validate", setup.timeout, data=setup.dataset.source, split_batch=1, project=str(setup.folder / "val")
+                "validate", setup.timeout, data=setup.dataset.source, project=str(setup.folder / "val")
             )
         except WorkerError as error:
             cell.found["accuracy_note"] = str(error)

@@ -97,6 +97,7 @@ def compare(
     loaded = _load(candidates, setup, board)
     if train is not None:
         loaded = _trained(loaded, setup, board, train, seeds, ray)
+    board.note("")
     facts = _facts(setup, chosen, rounds, data, train, seeds)
     rows: list[Row] = []
     for form in chosen:

@@ -15,11 +15,15 @@ IMAGES = {".bmp", ".dng", ".jpeg", ".jpg", ".mpo", ".png", ".tif", ".tiff", ".we
 
 @dataclass(frozen=True)
 class Dataset:
-    """A labelled validation set: what Ultralytics is given, its images, and its class names."""
+    """A labelled validation set: what Ultralytics is given, its images, and its number of classes.
+
+    `state` changes with the images, and with the labels' and images' times of change.
+    """
 
     source: str
     images: list[Path]
     classes: int
+    state: str
 
 
 def read(data: str, task: str) -> Dataset:
@@ -46,7 +50,7 @@ def read(data: str, task: str) -> Dataset:
             f"{data}: none of its {len(images)} validation images has a label file, such as {_label(images[0])}; "
             "without --data, cost and speed are compared alone"
         )
-    return Dataset(str(path.resolve()), images, len(content.get("names") or range(int(content["nc"]))))
+    return Dataset(str(path.resolve()), images, len(content.get("names") or range(int(content["nc"]))), state(images))
 
 
 def _read_folder(data: str) -> Dataset:
@@ -58,7 +62,7 @@ def _read_folder(data: str) -> Dataset:
     images = [image for folder in classes for image in sorted(folder.iterdir()) if image.suffix.lower() in IMAGES]
     if not images:
         raise ValueError(f"{split} has no images in folders named after their classes")
-    return Dataset(str(root.resolve()), images, len(classes))
+    return Dataset(str(root.resolve()), images, len(classes), state(images))
 
 
 def _images(content: dict[str, Any], path: Path) -> list[Path]:
@@ -87,6 +91,12 @@ def _label(image: Path) -> Path:
     before, found, after = str(image).rpartition(f"{os.sep}images{os.sep}")
     path = f"{before}{os.sep}labels{os.sep}{after}" if found else str(image)
     return Path(path).with_suffix(".txt")
+
+
+def state(images: Sequence[Path]) -> str:
+    """A short text that changes when an image or label file is added, removed or written again."""
+    times = [file.stat().st_mtime_ns for image in images for file in (image, _label(image)) if file.exists()]
+    return f"{len(images)} {len(times)} {max(times, default=0)}"
 
 
 def spread_out(images: Sequence[Path], count: int) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -50,6 +51,9 @@ class Board:
         if self._drawn:
             self._stream.write(f"\x1b[{self._drawn}A\x1b[J")
         text = f"{self.render()}\n{len(self._done)} of {len(self._cells)} done, {elapsed}  {self._note}\n"
+        # A line that wraps would be two to draw over.
+        width = shutil.get_terminal_size().columns
+        text = "".join(line[: width - 1].rstrip() + "\n" for line in text.splitlines())
         self._stream.write(text)
         self._stream.flush()
         self._drawn = text.count("\n")

@@ -56,7 +56,15 @@ def _name(model: Model, seed: int) -> str:
 def _key(model: Model, seed: int, setup: Setup, arguments: dict[str, Any]) -> str:
     assert setup.dataset is not None
     candidate = model.candidate
-    parts = (model.name, content(candidate.file), candidate.source, setup.dataset.source, arguments, seed)
+    parts = (
+        model.name,
+        content(candidate.file),
+        candidate.source,
+        setup.dataset.source,
+        setup.dataset.state,
+        arguments,
+        seed,
+    )
     return f"train/{fingerprint(*parts)}"
 
 

@@ -109,12 +109,12 @@ class Session:
         self._start_ultralytics(images)
         return {"boxes": [_final(result) for result in self._results()]}
 
-    def validate(self, data: str, split_batch: int, project: str) -> Any:
+    def validate(self, data: str, project: str) -> Any:
         """Accuracy of this file by Ultralytics' val."""
         yolo = _ultralytics(str(self._path), self._task)
         options = {key: value for key, value in self._options.items() if key != "conf"}
         metrics = yolo.val(
-            data=data, batch=split_batch, plots=False, rect=False, workers=0, project=project, device="cpu", **options
+            data=data, batch=1, plots=False, rect=False, workers=0, project=project, device="cpu", **options
         )
         if self._task == "classify":
             return {"map": float(metrics.top1), "map50": float(metrics.top5)}
@@ -145,7 +145,7 @@ class Session:
         yolo.train(data=data, seed=seed, project=project, name=name, exist_ok=True, **options)
         self._path = yolo.trainer.best if yolo.trainer.best.exists() else yolo.trainer.last
         self._task, self._options = yolo.task, {"imgsz": imgsz}
-        return {"weights": str(self._path), **self.validate(data, 1, project)}
+        return {"weights": str(self._path), **self.validate(data, project)}
 
     # The steps behind them.
 
