@@ -4,10 +4,15 @@ from .activation import HSwish, activation
 from .attention import SE, SqueezeExcite
 from .comparing.comparison import compare
 from .conv import ConvBNAct, DWConv, GroupConv
+from .costs import Cost, cost
 from .fusing import fuse
 from .geometry import make_divisible
 from .ghost import GhostBottleneck, GhostConv
 from .mobilenet import InvertedResidual
+from .networks.ghostnet import GhostNetStage, ghostnet
+from .networks.mobilenetv3 import MobileNetV3Stage, mobilenet_v3
+from .networks.shufflenet import ShuffleNetV1Stage, shufflenet_v1
+from .networks.weights import convert_weights
 from .registry import BLOCKS, register, unregister
 from .shuffle import ShuffleUnit, channel_shuffle
 from .stages import C2fDW, C2fGhost, C2fSE, C2fShuffle
@@ -20,20 +25,29 @@ __all__ = [
     "C2fSE",
     "C2fShuffle",
     "ConvBNAct",
+    "Cost",
     "DWConv",
     "GhostBottleneck",
     "GhostConv",
+    "GhostNetStage",
     "GroupConv",
     "HSwish",
     "InvertedResidual",
+    "MobileNetV3Stage",
+    "ShuffleNetV1Stage",
     "ShuffleUnit",
     "SqueezeExcite",
     "activation",
     "channel_shuffle",
     "compare",
+    "convert_weights",
+    "cost",
     "fuse",
+    "ghostnet",
     "make_divisible",
+    "mobilenet_v3",
     "register",
+    "shufflenet_v1",
     "unregister",
 ]
 
@@ -52,5 +66,8 @@ for _block in (
     C2fDW,
     C2fShuffle,
     C2fSE,
+    GhostNetStage,
+    ShuffleNetV1Stage,
+    MobileNetV3Stage,
 ):
     register(_block)
