@@ -2,6 +2,7 @@
 
 from .activation import HSwish, activation
 from .attention import SE, SqueezeExcite
+from .comparing.comparison import compare
 from .conv import ConvBNAct, DWConv, GroupConv
 from .costs import Cost, cost
 from .fusing import fuse
@@ -38,6 +39,7 @@ __all__ = [
     "SqueezeExcite",
     "activation",
     "channel_shuffle",
+    "compare",
     "convert_weights",
     "cost",
     "fuse",

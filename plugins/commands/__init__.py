@@ -3,4 +3,4 @@
 They are all imported for `--help`, so torch and Ultralytics are imported inside `run` only.
 """
 
-COMMANDS = ("activate", "deactivate", "status", "list", "info", "init", "cost", "draw", "networks", "demo")
+COMMANDS = ("activate", "deactivate", "status", "list", "info", "init", "cost", "draw", "networks", "compare", "demo")

@@ -1,0 +1,131 @@
+"""How far an exported file's outputs and final boxes are from torch's on the same images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+TOLERANCES = {"boxes": 1.0, "scores": 0.02, "masks": 0.02}
+"""Largest difference that still counts as agreement: box coordinates in pixels, scores as they are (0 to 1), mask
+coefficients and prototypes as a part of their range."""
+
+SAME_BOX = 0.9
+"""Intersection over union from which two boxes of one class are the same."""
+
+SAME_SHARE = 0.95
+"""Part of the final boxes that must have their counterpart."""
+
+BORDER = 0.02
+"""A box whose confidence is this near to the threshold may be there or not."""
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Largest differences by part of the output, the part of final boxes that agree, and the verdict."""
+
+    differences: dict[str, float]
+    boxes: float | None
+    reason: str
+
+    @property
+    def agrees(self) -> bool:
+        return not self.reason
+
+
+def judge(differences: dict[str, float], boxes: float | None) -> Agreement:
+    """The verdict: every part within `TOLERANCES`, and `SAME_SHARE` of the boxes found again.
+
+    Args:
+        differences: Largest difference by part, as `raw_differences` gives them.
+        boxes: Part of the final boxes that agree, or None where there are none to compare.
+    """
+    for part, difference in differences.items():
+        if not difference <= TOLERANCES[part]:
+            unit = " px" if part == "boxes" else ""
+            return Agreement(differences, boxes, f"{part} differ by {difference:.3g}{unit} from torch's")
+    if boxes is not None and boxes < SAME_SHARE:
+        return Agreement(differences, boxes, f"only {boxes:.0%} of the final boxes are torch's")
+    return Agreement(differences, boxes, "")
+
+
+def raw_differences(outputs: Sequence[Array], reference: Sequence[Array], task: str, nc: int) -> dict[str, float]:
+    """Largest absolute difference of each part of the raw outputs.
+
+    Args:
+        outputs: Of the exported file, (B, 4 + nc …, anchors) first; for segmentation the prototypes second.
+        reference: Of torch, in the same order.
+        task: The model's task.
+        nc: Its number of classes.
+
+    Raises:
+        ValueError: outputs of another number or shape.
+    """
+    shapes = [[list(np.shape(x)) for x in side] for side in (outputs, reference)]
+    if shapes[0] != shapes[1]:
+        raise ValueError(f"outputs of shape {shapes[0]} instead of torch's {shapes[1]}")
+    found: dict[str, float] = {}
+    for ours, theirs in zip(outputs, reference, strict=True):
+        for part, a, b in _parts(np.asarray(ours, float), np.asarray(theirs, float), task, nc):
+            if not a.size:
+                continue
+            scale = float(np.ptp(b)) or 1.0 if part == "masks" else 1.0
+            worst = float(np.abs(a - b).max()) / scale if np.isfinite(a).all() else float("inf")
+            found[part] = max(found.get(part, 0.0), worst)
+    return found
+
+
+def _parts(a: Array, b: Array, task: str, nc: int) -> list[tuple[str, Array, Array]]:
+    if task == "classify":
+        return [("scores", a, b)]
+    if a.ndim == 4:
+        return [("masks", a, b)]
+    if a.shape[-1] in (6, 38) and a.shape[1] != 4 + nc:
+        # A head without NMS returns its boxes by descending score: only the scores have a fixed order.
+        return [("scores", a[..., 4], b[..., 4])]
+    parts = [("boxes", slice(0, 4)), ("scores", slice(4, 4 + nc)), ("masks", slice(4 + nc, None))]
+    return [(part, a[:, rows], b[:, rows]) for part, rows in parts]
+
+
+def same_boxes(boxes: Sequence[Array], reference: Sequence[Array], conf: float) -> float | None:
+    """Part of the final boxes of all images that both sides have, or None where neither has any.
+
+    Args:
+        boxes: For each image (n, 6): x1, y1, x2, y2, confidence, class; for classification the (classes,) scores.
+        reference: Torch's, of the same images.
+        conf: Confidence threshold that both were cut at.
+    """
+    found, total = 0, 0
+    for ours, theirs in zip(boxes, reference, strict=True):
+        if np.ndim(ours) == 1:
+            found, total = found + 2 * int(np.argmax(ours) == np.argmax(theirs)), total + 2
+            continue
+        pairs = _match(ours, theirs)
+        left = [ours[i, 4] for i in range(len(ours)) if i not in pairs]
+        left += [theirs[j, 4] for j in range(len(theirs)) if j not in pairs.values()]
+        found += 2 * len(pairs)
+        total += 2 * len(pairs) + sum(score > conf + BORDER for score in left)
+    return found / total if total else None
+
+
+def _match(a: Array, b: Array) -> dict[int, int]:
+    """Boxes of one class that are the same, most confident first, each used once."""
+    pairs: dict[int, int] = {}
+    for i in np.argsort(-a[:, 4]) if len(a) else []:
+        free = [j for j in range(len(b)) if j not in pairs.values() and b[j, 5] == a[i, 5]]
+        overlaps = [_overlap(a[i], b[j]) for j in free]
+        if overlaps and max(overlaps) >= SAME_BOX:
+            pairs[int(i)] = free[int(np.argmax(overlaps))]
+    return pairs
+
+
+def _overlap(a: Array, b: Array) -> float:
+    sides = np.minimum(a[2:4], b[2:4]) - np.maximum(a[:2], b[:2])
+    common = float(np.prod(np.maximum(sides, 0)))
+    union = float(np.prod(a[2:4] - a[:2]) + np.prod(b[2:4] - b[:2])) - common
+    return common / union if union > 0 else 0.0

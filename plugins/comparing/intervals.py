@@ -1,0 +1,72 @@
+"""What timings of interleaved runs show: medians, their spread, and ratios pair by pair."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+RESAMPLES = 2000
+CONFIDENCE = 0.95
+FEWEST = 6
+"""Pairs below which no interval is given: the median of five has no 95 % interval."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A median with the quartiles around it."""
+
+    median: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """Median of the ratios pair by pair, and its bootstrap interval; no interval for too few pairs."""
+
+    median: float
+    low: float | None
+    high: float | None
+
+    @property
+    def shown(self) -> bool:
+        """Whether the pairs show a difference: the interval lies wholly on one side of 1."""
+        return self.low is not None and self.high is not None and (self.low > 1 or self.high < 1)
+
+
+def spread(values: Sequence[float]) -> Spread:
+    """Median and quartiles.
+
+    Raises:
+        ValueError: no values.
+    """
+    if not values:
+        raise ValueError("there is no median of no values")
+    low, median, high = np.percentile(values, [25, 50, 75])
+    return Spread(float(median), float(low), float(high))
+
+
+def ratio(values: Sequence[float], first: Sequence[float], seed: int = 0) -> Ratio:
+    """How many times the first model's time another takes, from pairs measured next to each other.
+
+    Args:
+        values: Times of one model, round by round.
+        first: Times of the first model in the same rounds.
+        seed: Of the resampling, so that the same timings give the same interval.
+
+    Raises:
+        ValueError: none, or not as many of one as of the other, or a time that is not positive.
+    """
+    if len(values) != len(first) or not values:
+        raise ValueError(f"pairs need as many times of both models, got {len(values)} and {len(first)}")
+    if min(*values, *first) <= 0:
+        raise ValueError("a time must be above 0")
+    ratios = np.asarray(values, float) / np.asarray(first, float)
+    if len(ratios) < FEWEST:
+        return Ratio(float(np.median(ratios)), None, None)
+    picks = np.random.default_rng(seed).integers(0, len(ratios), (RESAMPLES, len(ratios)))
+    tail = 50 * (1 - CONFIDENCE)
+    low, high = np.percentile(np.median(ratios[picks], axis=1), [tail, 100 - tail])
+    return Ratio(float(np.median(ratios)), float(low), float(high))

@@ -1,0 +1,51 @@
+"""What a comparison ran on, for the end of its report."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shlex
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from .formats import versions
+
+
+def describe(formats: Iterable[str], threads: int) -> dict[str, str]:
+    """Machine, processor, threads and versions, as labelled lines."""
+    import psutil
+
+    packages: dict[str, str] = {}
+    for name in formats:
+        packages |= versions(name)
+    cores = psutil.cpu_count(logical=False) or os.cpu_count()
+    return {
+        "machine": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "processor": f"{_processor()}, {cores} cores, {os.cpu_count()} logical",
+        "memory": f"{psutil.virtual_memory().total / 1e9:.1f} GB",
+        "threads": f"{threads} for every runtime",
+        "python": sys.version.split()[0],
+        "versions": ", ".join(f"{name} {number}" for name, number in packages.items()),
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def load() -> float | None:
+    """Processes that wanted a core over the last minute, this one's among them; None where the system does not tell."""
+    try:
+        return os.getloadavg()[0]
+    except (AttributeError, OSError):
+        return None
+
+
+def command() -> str:
+    """The command line that runs this process."""
+    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])

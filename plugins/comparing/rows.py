@@ -1,0 +1,107 @@
+"""A measured cell as a plain row: what the report, results.csv and results.json show."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .choosing import Row
+from .intervals import ratio, spread
+
+if TYPE_CHECKING:
+    from .cells import Cell
+    from .timing import Times
+
+COLUMNS = (
+    "model", "format", "state", "reason", "task", "classes", "params", "gflops", "mb", "memory_mb",
+    "network_ms", "network_ms_low", "network_ms_high", "ms", "ms_low", "ms_high",
+    "network_ratio", "network_ratio_low", "network_ratio_high", "ratio", "ratio_low", "ratio_high", "rounds",
+    "map", "map50", "box_map", "accuracy_note", "seeds", "map_mean", "map_spread",
+    "boxes_px", "scores", "masks", "same_boxes",
+)  # fmt: skip
+
+
+def row(cell: Cell, first: Cell, times: Times, labelled: bool) -> Row:
+    """One row; what was not measured is None.
+
+    Args:
+        cell: The cell.
+        first: The first model's cell in the same format, which ratios refer to.
+        times: Of the format's cells, round by round.
+        labelled: Whether accuracy could be measured at all.
+    """
+    found, facts = cell.found, cell.model.facts
+    differences = found.get("differences", {})
+    result: Row = dict.fromkeys(COLUMNS)
+    result |= {
+        "model": cell.model.name,
+        "format": cell.form.name,
+        "state": _state(cell),
+        "reason": cell.failure or found.get("wrong", ""),
+        "task": facts["task"],
+        "classes": facts["nc"],
+        "params": facts["params"],
+        "gflops": facts["gflops"],
+        "mb": megabytes(cell.path) if cell.path else None,
+        "memory_mb": found.get("memory"),
+        "map": found.get("map"),
+        "map50": found.get("map50"),
+        "box_map": found.get("box_map"),
+        "accuracy_note": _accuracy_note(cell, labelled),
+        "boxes_px": differences.get("boxes"),
+        "scores": differences.get("scores"),
+        "masks": differences.get("masks"),
+        "same_boxes": found.get("same_boxes"),
+    }
+    if not cell.failure:
+        result |= _speed(cell.model.name, first.model.name, times)
+    accuracies = [run["map"] for run in cell.model.trainings if run.get("map") is not None]
+    if accuracies:
+        result["seeds"] = len(accuracies)
+        result["map_mean"] = statistics.mean(accuracies)
+        result["map_spread"] = statistics.stdev(accuracies) if len(accuracies) > 1 else None
+    # JSON has no infinity, which is what outputs that are no numbers differ by; the reason tells.
+    return {key: None if _endless(value) else value for key, value in result.items()}
+
+
+def _endless(value: object) -> bool:
+    return isinstance(value, float) and not math.isfinite(value)
+
+
+def _state(cell: Cell) -> str:
+    if cell.failure:
+        return "missing" if cell.missing else "failed"
+    return "wrong" if cell.found.get("wrong") else "ok"
+
+
+def _accuracy_note(cell: Cell, labelled: bool) -> str:
+    if not cell.model.accurate:
+        return "no weights"
+    return str(cell.found.get("accuracy_note", "")) if labelled else "no data"
+
+
+def _speed(name: str, first: str, times: Times) -> Row:
+    mine = [entry for entry in times.get(name, []) if entry]
+    if not mine:
+        return {}
+    result: Row = {"rounds": len(mine)}
+    pairs = [(a, b) for a, b in zip(times[name], times.get(first, []), strict=False) if a and b]
+    for column, prefix in (("network", "network_"), ("ms", "")):
+        time = spread([entry[column] for entry in mine])
+        result |= {f"{prefix}ms": time.median, f"{prefix}ms_low": time.low, f"{prefix}ms_high": time.high}
+        if pairs and name != first:
+            r = ratio([a[column] for a, _ in pairs], [b[column] for _, b in pairs])
+            result |= {f"{prefix}ratio": r.median, f"{prefix}ratio_low": r.low, f"{prefix}ratio_high": r.high}
+    return result
+
+
+def megabytes(path: Path) -> float:
+    """Size of a file, or of a folder's files together, in megabytes (10⁶ bytes)."""
+    return sum(file.stat().st_size for file in _files(path)) / 1e6
+
+
+def _files(path: Path) -> Sequence[Path]:
+    return [file for file in path.rglob("*") if file.is_file()] if path.is_dir() else [path]

@@ -1,0 +1,134 @@
+"""A network in each runtime, by the runtime's own library: (B, 3, H, W) float32 in, list of float32 arrays out.
+
+All of them compute in 32 bits, whatever the processor could do with fewer: the same work is timed, and outputs differ
+from torch's only where an export is wrong.
+No Ultralytics here, so that a process that runs one of these is as large as the runtime makes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+Network = Callable[[Array], list[Array]]
+
+
+def _torchscript(path: Path, threads: int) -> Network:
+    import torch
+
+    torch.set_num_threads(threads)
+    model = torch.jit.load(str(path), map_location="cpu").eval()
+
+    def run(images: Array) -> list[Array]:
+        with torch.inference_mode():
+            outputs = model(torch.from_numpy(images))
+        return [x.numpy() for x in (outputs if isinstance(outputs, (tuple, list)) else [outputs])]
+
+    return run
+
+
+def _onnx(path: Path, threads: int) -> Network:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    # Threads that spin after a run would slow down whichever candidate is measured next.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+    return lambda images: list(session.run(None, {name: images}))
+
+
+def _dnn(path: Path, threads: int) -> Network:
+    import cv2
+
+    cv2.setNumThreads(threads)
+    net = cv2.dnn.readNetFromONNX(str(path))
+    names = net.getUnconnectedOutLayersNames()
+
+    def run(images: Array) -> list[Array]:
+        net.setInput(images)
+        return list(net.forward(names))
+
+    return run
+
+
+def _openvino(path: Path, threads: int) -> Network:
+    import openvino
+
+    config = {
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_NUM_THREADS": threads,
+        "NUM_STREAMS": 1,
+        "INFERENCE_PRECISION_HINT": "f32",
+    }
+    model = openvino.Core().compile_model(str(next(path.glob("*.xml"))), "CPU", config)
+    return lambda images: [x.copy() for x in model(images).values()]
+
+
+def _ncnn(path: Path, threads: int) -> Network:
+    import ncnn
+
+    net = ncnn.Net()
+    net.opt.num_threads = threads
+    net.opt.use_vulkan_compute = False
+    for option in ("use_fp16_packed", "use_fp16_storage", "use_fp16_arithmetic", "use_bf16_storage"):
+        setattr(net.opt, option, False)
+    param = next(path.glob("*.param"))
+    if net.load_param(str(param)) or net.load_model(str(param.with_suffix(".bin"))):
+        raise RuntimeError(f"ncnn cannot load {param}: it lacks a layer of the model")
+    source, names = net.input_names()[0], sorted(net.output_names())
+
+    def run(images: Array) -> list[Array]:
+        results = []
+        for image in images:
+            with net.create_extractor() as extractor:
+                extractor.input(source, ncnn.Mat(image))
+                codes, mats = zip(*(extractor.extract(name) for name in names), strict=True)
+                if any(codes):
+                    raise RuntimeError(f"ncnn cannot run {param}: code {min(codes)}")
+                results.append([np.array(mat) for mat in mats])
+        return [np.stack(parts) for parts in zip(*results, strict=True)]
+
+    return run
+
+
+def _mnn(path: Path, threads: int) -> Network:
+    try:
+        import MNN
+    except ImportError:
+        # Its library asks for an executable stack, which new C libraries refuse; Ultralytics knows how to clear that.
+        from ultralytics.utils.files import import_execstack
+
+        MNN = import_execstack("MNN", "_mnncengine*.so", "_tools*.so")
+    manager = MNN.nn.create_runtime_manager(({"precision": "high", "backend": "CPU", "numThread": threads},))
+    net = MNN.nn.load_module_from_file(str(path), [], [], runtime_manager=manager, rearrange=True)
+
+    def run(images: Array) -> list[Array]:
+        outputs = net.onForward([MNN.expr.const(images.ctypes.data, images.shape)])
+        if not outputs:
+            raise RuntimeError(f"MNN gives no outputs for {path}")
+        return [x.read().copy() for x in outputs]
+
+    return run
+
+
+LOADERS: dict[str, Callable[[Path, int], Network]] = {
+    "torchscript": _torchscript,
+    "onnx": _onnx,
+    "dnn": _dnn,
+    "openvino": _openvino,
+    "ncnn": _ncnn,
+    "mnn": _mnn,
+}
+"""By format; every other one runs through Ultralytics' own backend, torch too."""
+
+
+def ordered(outputs: list[Array]) -> list[Array]:
+    """The outputs as torch orders them: boxes (B, rows, anchors), then prototypes (B, masks, H, W)."""
+    return sorted(outputs, key=np.ndim)
