@@ -169,7 +169,7 @@ def _edited(tasks: ModuleType) -> Any:
         return node
 
     upstream = loop.body[chain]  # type: ignore[attr-defined]
-    ours = statement(f"if {HANDLE}.is_plugin(m):\n    c2, n, args = {HANDLE}.read_row(m, locals())", upstream)
+    ours = statement(f"if {HANDLE}.is_plugin(m):\n    c2, n, args, legacy = {HANDLE}.read_row(m, locals())", upstream)
     ours.orelse = [upstream]
     loop.body[chain] = ours  # type: ignore[attr-defined]
     guarded = statement(
@@ -307,13 +307,17 @@ def is_plugin(m: Any) -> bool:
 
 
 def read_row(m: Any, scope: dict[str, Any]) -> Any:
-    """Output channels, repeats and constructor arguments of one row, from `parse_model`'s local variables."""
+    """Output channels, repeats and constructor arguments of one row, from `parse_model`'s local variables.
+
+    Last, `legacy`: whether the head is the one before YOLO11, which upstream tells by rows that may have been swapped.
+    """
     from yolo_plugins.rows import Scale, plan
 
     f, ch = scope["f"], scope["ch"]
     inputs = ch[f] if isinstance(f, int) else [ch[x] for x in f]
     act = sys.modules[TASKS].Conv.default_act if scope.get("act") else None
-    return plan(m, inputs, scope["n"], scope["args"], Scale(scope["width"], scope["max_channels"]), act)
+    legacy = scope["d"].get("legacy", scope.get("legacy", True))
+    return *plan(m, inputs, scope["n"], scope["args"], Scale(scope["width"], scope["max_channels"]), act), legacy
 
 
 def check_model(model: Any) -> None:

@@ -1,0 +1,41 @@
+"""Files written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+
+def write(path: Path, save: Callable[[Path], object], *, force: bool = True) -> None:
+    """Have `save` write to a temporary file beside `path`, then give it its name.
+
+    Raises:
+        FileExistsError: `path` exists, and `force` is not set.
+        OSError: the folder does not exist or cannot be written.
+    """
+    if path.exists() and not force:
+        raise FileExistsError(f"{path} exists; --force replaces it, -o gives another name")
+    if not path.absolute().parent.is_dir():
+        raise FileNotFoundError(f"the folder of {path} does not exist")
+    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.absolute().parent)
+    os.close(handle)
+    try:
+        save(Path(name))
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(name, 0o666 & ~umask)  # mkstemp's files are private
+        os.replace(name, path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def write_text(path: Path, text: str, *, force: bool = True) -> None:
+    """`write` of a text.
+
+    Raises:
+        OSError: as `write`.
+    """
+    write(path, lambda file: file.write_text(text, encoding="utf-8"), force=force)
