@@ -54,7 +54,8 @@ def arguments(block: type[nn.Module], place: Place, options: Mapping[str, Any] |
     """What `block` is to be called with at `place`, after c1 and c2; `options` come first.
 
     Raises:
-        ValueError: an option that the block does not take, or geometry that it has no parameter for.
+        ValueError: an option that the block does not take.
+        NoPlace: geometry that it has no parameter for.
     """
     parameters = [p for p in inspect.signature(block).parameters if p not in ("self", "c1", "c2")]
     options = dict(options or {})
@@ -69,20 +70,27 @@ def arguments(block: type[nn.Module], place: Place, options: Mapping[str, Any] |
     for name, plain, word in (("k", 3, "kernel"), ("s", 1, "stride"), ("d", 1, "dilation")):
         value = getattr(place, name)
         if name not in {**told, **options} and value != plain:
-            raise ValueError(f"{block.__name__} cannot be given a {word}, and {plain} is not the {value} needed")
+            raise NoPlace(f"{block.__name__} cannot be given a {word}: it is {plain}, where {value} is needed")
     return {name: {**told, **options}[name] for name in parameters if name in told or name in options}
 
 
-def build(block: type[nn.Module], place: Place, options: Mapping[str, Any] | None = None) -> nn.Module:
-    """The block for `place`, its activation the place's unless `options` give one.
+def row_arguments(block: type[nn.Module], place: Place, options: Mapping[str, Any] | None = None) -> list[Any]:
+    """A YAML row's arguments after c2: by position, up to the last that `options` give or that is not its default."""
+    options = options or {}
+    chosen = arguments(block, place, options)
+    parameters = [p for p in inspect.signature(block).parameters.values() if p.name not in ("c1", "c2", "n")]
+    given = [chosen.get(p.name, p.default) for p in parameters]
+    for parameter in reversed(parameters):
+        if parameter.name in options or chosen.get(parameter.name, parameter.default) != parameter.default:
+            break
+        given.pop()
+    return given
 
-    Raises:
-        ValueError: as `arguments` and the block itself.
-    """
-    chosen = dict(options or {})
-    if "act" in inspect.signature(block).parameters:
-        chosen.setdefault("act", place.act or "identity")
-    return block(place.c1, place.c2, **arguments(block, place, chosen))
+
+def standing(block: type[nn.Module], place: Place) -> Place:
+    """The place as `block` sees it: a lone bottleneck is a stage of one for a block that stands for stages."""
+    lone = place.kind == "bottleneck" and "stage" in kinds(block) and place.s == 1
+    return replace(place, kind="stage") if lone else place
 
 
 def refusal(block: type[nn.Module], place: Place, options: Mapping[str, Any] | None = None) -> str | None:
@@ -125,7 +133,7 @@ def conv_group(module: nn.Module) -> tuple[nn.Conv2d, nn.Module | None] | None:
     if not parts or type(parts[0]) is not nn.Conv2d or len(parts) > 3 or any(True for m in parts for _ in m.children()):
         return None
     rest = parts[1:]
-    if rest and _is_norm(rest[0]):
+    if rest and is_norm(rest[0]):
         rest = rest[1:]
     if len(rest) > 1 or (rest and not is_activation(rest[0])):
         return None
@@ -139,7 +147,8 @@ def is_activation(module: nn.Module) -> bool:
     return type(module).__module__ == "torch.nn.modules.activation" and not isinstance(module, nn.MultiheadAttention)
 
 
-def _is_norm(module: nn.Module) -> bool:
+def is_norm(module: nn.Module) -> bool:
+    """Whether a module is a batch norm, frozen ones included."""
     return isinstance(module, nn.BatchNorm2d) or type(module).__name__ in ("FrozenBatchNorm2d", "BatchNormAct2d")
 
 

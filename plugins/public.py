@@ -10,6 +10,7 @@ from .mobilenet import InvertedResidual
 from .registry import BLOCKS, register, unregister
 from .shuffle import ShuffleUnit, channel_shuffle
 from .stages import C2fDW, C2fGhost, C2fSE, C2fShuffle
+from .swapping import Match, Report, replace
 
 __all__ = [
     "BLOCKS",
@@ -25,6 +26,8 @@ __all__ = [
     "GroupConv",
     "HSwish",
     "InvertedResidual",
+    "Match",
+    "Report",
     "ShuffleUnit",
     "SqueezeExcite",
     "activation",
@@ -32,6 +35,7 @@ __all__ = [
     "fuse",
     "make_divisible",
     "register",
+    "replace",
     "unregister",
 ]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import difflib
-import inspect
 import math
 import re
 import tempfile
@@ -17,7 +16,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from .places import NoPlace, Place, arguments, place_of, refusal
+from .places import NoPlace, Place, place_of, refusal, row_arguments, standing
 from .recipes import Recipe, Rule, recipe
 from .registry import BLOCKS
 from .tables import columns
@@ -154,23 +153,14 @@ def _edit_row(
         reason = _out_of_reach(rule, first, stride, neck)
         if reason is None:
             cls = BLOCKS[rule.block]
-            stands = [_standing(cls, place) for place in places]
+            stands = [standing(cls, place) for place in places]
             refused = (refusal(cls, place, rule.options) for place in stands)
             reason = next((r for r in refused if r), None)
             if reason is None:
-                row = _row_arguments(cls, args[0], stands[0], rule)
+                row = (args[0], *row_arguments(cls, stands[0], rule.options))
                 return RowEdit(i, module, rule.block, row)
         reasons.append(reason)
     return RowEdit(i, module, reason=reasons[-1] if reasons else f"the recipe has no rule for a {kind}")
-
-
-def _standing(cls: type[nn.Module], place: Place) -> Place:
-    """The place as the block sees it: a lone bottleneck is a stage of one for a block that stands for stages."""
-    from dataclasses import replace
-
-    if place.kind == "bottleneck" and getattr(cls, "row", "") == "stage" and place.s == 1:
-        return replace(place, kind="stage")
-    return place
 
 
 def _out_of_reach(rule: Rule, place: Place, stride: float, neck: bool) -> str | None:
@@ -181,18 +171,6 @@ def _out_of_reach(rule: Rule, place: Place, stride: float, neck: bool) -> str | 
     if place.kind == "conv" and place.k < rule.kernel:
         return f"has a {place.k}×{place.k} kernel; the recipe begins at {rule.kernel}×{rule.kernel}"
     return None
-
-
-def _row_arguments(cls: type[nn.Module], c2: Any, place: Place, rule: Rule) -> tuple[Any, ...]:
-    """A row's arguments: unscaled c2, then positions up to the last that is the rule's or not its default."""
-    chosen = arguments(cls, place, rule.options)
-    parameters = [p for p in inspect.signature(cls).parameters.values() if p.name not in ("c1", "c2", "n")]
-    given = [chosen.get(p.name, p.default) for p in parameters]
-    for parameter in reversed(parameters):
-        if parameter.name in rule.options or chosen.get(parameter.name, parameter.default) != parameter.default:
-            break
-        given.pop()
-    return (c2, *given)
 
 
 def _alike(layers: nn.Sequential) -> bool:
