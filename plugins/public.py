@@ -11,6 +11,7 @@ from .registry import BLOCKS, register, unregister
 from .shuffle import ShuffleUnit, channel_shuffle
 from .stages import C2fDW, C2fGhost, C2fSE, C2fShuffle
 from .swapping import Match, Report, replace
+from .transplanting import Schedule, TransplantReport, transplant
 
 __all__ = [
     "BLOCKS",
@@ -28,14 +29,17 @@ __all__ = [
     "InvertedResidual",
     "Match",
     "Report",
+    "Schedule",
     "ShuffleUnit",
     "SqueezeExcite",
+    "TransplantReport",
     "activation",
     "channel_shuffle",
     "fuse",
     "make_divisible",
     "register",
     "replace",
+    "transplant",
     "unregister",
 ]
 

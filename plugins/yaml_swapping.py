@@ -141,6 +141,14 @@ def edit_rows(cfg: dict[str, Any], name: str, chosen: Recipe) -> tuple[list[RowE
     return edits, task
 
 
+def apply_edits(cfg: dict[str, Any], edits: list[RowEdit]) -> None:
+    """Put the edited rows into a model's description."""
+    rows = cfg["backbone"] + cfg["head"]
+    for edit in edits:
+        if edit.block:
+            rows[edit.row][2:] = [f"plugins.{edit.block}", list(edit.args)]
+
+
 def _edit_row(
     i: int, module: str, args: list[Any], places: list[Place], stride: float, neck: bool, chosen: Recipe
 ) -> RowEdit:

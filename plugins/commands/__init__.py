@@ -3,4 +3,4 @@
 They are all imported for `--help`, so torch and Ultralytics are imported inside `run` only.
 """
 
-COMMANDS = ("activate", "deactivate", "status", "list", "info", "yaml", "demo")
+COMMANDS = ("activate", "deactivate", "status", "list", "info", "yaml", "transplant", "demo")
