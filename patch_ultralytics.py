@@ -6,6 +6,7 @@ What it changes, all of it in `ultralytics.nn.tasks`, in memory, and undone by `
   the file, row and block. The edit is made on the function's syntax tree; everything upstream stays as it is.
 - `check_yaml`: finds the pack's model YAMLs by bare name.
 - `BaseModel.fuse` and `is_fused`: fold our batch norms too.
+- `BaseModel.load`: a model with rows of ours finds its pretrained weights although rows were put in or left out.
 - torch's safe globals: our classes may be loaded by `ULTRALYTICS_SAFE_LOAD=1`.
 
 `python patch_ultralytics.py` is `yolo-plugins activate`.
@@ -59,7 +60,14 @@ def apply() -> None:
 
         register_installed()
         try:
-            for step in (_teach_parse_model, _find_our_yamls, _explain_builds, _fuse_our_blocks, _trust_our_classes):
+            for step in (
+                _teach_parse_model,
+                _find_our_yamls,
+                _explain_builds,
+                _fuse_our_blocks,
+                _align_pretrained_rows,
+                _trust_our_classes,
+            ):
                 _undo.append(step(tasks))
         except BaseException:
             revert()
@@ -273,6 +281,32 @@ def _fuse_our_blocks(tasks: ModuleType) -> Undo:
 
     def undo() -> None:
         model.fuse, model.is_fused = upstream_fuse, upstream_is_fused
+
+    return undo
+
+
+def _align_pretrained_rows(tasks: ModuleType) -> Undo:
+    from yolo_plugins.row_map import aligned
+
+    model = tasks.BaseModel
+    upstream = model.load
+
+    def load(self: Any, weights: Any, *args: Any, **kwargs: Any) -> Any:
+        """Load pretrained weights row by row, after moving the pretrained rows to where ours fit them."""
+        source = (weights.get("ema") or weights["model"]) if isinstance(weights, dict) else weights
+        rows = [row for part in ("backbone", "head") for row in self.yaml[part]]
+        described = isinstance(getattr(source, "model", None), tasks.torch.nn.Sequential)
+        if described and any(str(row[2]).startswith(PREFIX) for row in rows):
+            source, moved = aligned(self, source)
+            if moved:
+                tasks.LOGGER.info(f"yolo-plugins: {moved}")
+                return upstream(self, source, *args, **kwargs)
+        return upstream(self, weights, *args, **kwargs)
+
+    model.load = load
+
+    def undo() -> None:
+        model.load = upstream
 
     return undo
 

@@ -120,7 +120,8 @@ def _fine_tune(init: Path, args: argparse.Namespace, folder: Path) -> Path:
         plots=False, optimizer="AdamW", lr0=args.lr0, lrf=0.05, warmup_epochs=1, close_mosaic=3,
         project=str(folder), name=f"tuned-{init.stem}",
     )  # fmt: skip
-    return Path(yolo.trainer.best)
+    trainer: Any = yolo.trainer
+    return Path(trainer.best)
 
 
 class _Clock:

@@ -9,16 +9,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from . import __version__
-from .files import write
 from .images import find_images, image_batches
 from .places import is_activation
 from .recipes import recipe
-from .transplanting import Distance, Progress, Schedule, TransplantReport, transplant, unexplained
+from .transplanting import Distance, Progress, Schedule, TransplantReport, save, transplant, unexplained
 from .yaml_swapping import apply_edits, edit_rows, stock_file
 
 
@@ -82,7 +80,7 @@ def transplant_checkpoint(
     counts = (_parameters(teacher), _parameters(student))
     if nc and nc != student.yaml["nc"]:
         student = _reheaded(student, nc)
-    write(output, lambda path: _save(student, train_args, path))
+    save(_checkpoint(student, train_args), output)
     return report, counts
 
 
@@ -218,11 +216,12 @@ def _reheaded(student: Any, nc: int) -> Any:
     return other.eval()
 
 
-def _save(model: Any, train_args: dict[str, Any], path: Path) -> None:
+def _checkpoint(model: Any, train_args: dict[str, Any]) -> dict[str, Any]:
+    """What Ultralytics' own checkpoints hold."""
     half = copy.deepcopy(model).half()
     for parameter in half.parameters():
         parameter.requires_grad_(False)
-    data = {
+    return {
         "epoch": -1,
         "model": half,
         "ema": None,
@@ -231,7 +230,6 @@ def _save(model: Any, train_args: dict[str, Any], path: Path) -> None:
         "date": datetime.datetime.now().isoformat(),
         "yolo_plugins": __version__,
     }
-    torch.save(data, path)
 
 
 def _parameters(model: nn.Module) -> int:

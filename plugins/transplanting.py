@@ -16,7 +16,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .files import write
 from .places import NoPlace, conv_group
 from .registry import BLOCKS
 from .tables import columns
@@ -97,7 +96,8 @@ def transplant(
     modes = {m: m.training for m in teacher.modules()}
     trainable = {p: p.requires_grad for p in teacher.parameters()}
     torch.manual_seed(schedule.seed)
-    distances = dict(outputs) if isinstance(outputs, Mapping) else dict.fromkeys(outputs, _unexplained)
+    named = outputs if isinstance(outputs, Mapping) else dict.fromkeys(outputs, _unexplained)
+    distances: dict[str, Distance] = dict(named)
     try:
         teacher.eval().requires_grad_(False)
         return _Transplant(teacher, student, batches, names, distances, schedule, state, progress).run()
@@ -319,7 +319,7 @@ class _Transplant:
             "alone": self.report.alone,
             "plan": {**asdict(self.schedule), "names": self.names},
         }
-        write(self.state, lambda path: torch.save(data, path))
+        save(data, self.state)
 
     def _saved(self) -> dict[str, Any]:
         """Where to begin: at what was saved, if it is of this very plan."""
