@@ -16,12 +16,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .places import NoPlace, conv_group
+from .conv import ConvBNAct
+from .files import write
+from .places import conv_group
 from .registry import BLOCKS
 from .tables import columns
 
 Batches = Callable[[], Tensor]
 Progress = Callable[[str, int, int, float], None]
+Record = dict[str, tuple[tuple[Any, ...], Tensor]]
 Distance = Callable[[Tensor, Tensor, Mapping[str, Tensor]], Tensor]
 """How far an output is from the teacher's, given all that was watched of the teacher."""
 
@@ -117,6 +120,19 @@ def swapped_blocks(model: nn.Module) -> list[str]:
     return names
 
 
+def last_replaced(teacher: nn.Module, student: nn.Module, name: str) -> str:
+    """The teacher's module whose output a swapped block must give: its own, or the norm or activation taken into it."""
+    parent, _, child = name.rpartition(".")
+    theirs, ours = teacher.get_submodule(parent), student.get_submodule(parent)
+    siblings = list(ours._modules)
+    last = child
+    for sibling in siblings[siblings.index(child) + 1 :]:
+        if type(ours._modules[sibling]) is not nn.Identity or isinstance(theirs._modules.get(sibling), nn.Identity):
+            break
+        last = sibling
+    return f"{parent}.{last}" if parent else last
+
+
 def copy_untouched(teacher: nn.Module, student: nn.Module) -> tuple[int, int]:
     """Copy every tensor of the same name and shape; returns how many, of how many."""
     source, target = teacher.state_dict(), student.state_dict()
@@ -130,25 +146,30 @@ def inherit(old: nn.Module, new: nn.Module) -> None:
     """Start a block from the filters of the one that it replaces, as far as they fit.
 
     A Ghost module's primary convolution is its output's first maps, so it begins as the first filters of the ordinary
-    one; parts of the same name in a stage likewise.
+    one, and an ordinary convolution as the whole of it; parts of the same name in a stage likewise.
     """
-    primary = getattr(new, "primary", None)
-    try:
-        group = conv_group(old)
-    except NoPlace:
-        group = None
-    if primary is not None and group is not None:
-        conv, norm = group[0], next((m for m in old.children() if isinstance(m, nn.BatchNorm2d)), None)
+    primary = getattr(new, "primary", new if isinstance(new, ConvBNAct) else None)
+    conv, norm = _convolution(old)
+    if primary is not None and conv is not None:
         m = primary.conv.out_channels
-        if conv.weight[:m].shape == primary.conv.weight.shape and norm is not None:
+        if conv.weight[:m].shape == primary.conv.weight.shape:
             primary.conv.weight.copy_(conv.weight[:m])
-            for part in ("weight", "bias", "running_mean", "running_var"):
+            for part in ("weight", "bias", "running_mean", "running_var") if norm is not None else ():
                 getattr(primary.bn, part).copy_(getattr(norm, part)[:m])
         return
     ours = dict(new.named_children())
     for name, child in old.named_children():
         if name in ours:
             inherit(child, ours[name])
+
+
+def _convolution(module: nn.Module) -> tuple[nn.Conv2d | None, nn.BatchNorm2d | None]:
+    """The convolution and batch norm that a module consists of, None for what it has not."""
+    if isinstance(module, nn.Conv2d):
+        return module, None
+    group = conv_group(module)
+    norm = next((m for m in module.children() if isinstance(m, nn.BatchNorm2d)), None)
+    return (group[0], norm) if group else (None, None)
 
 
 def unexplained(output: Tensor, target: Tensor) -> Tensor:
@@ -184,12 +205,13 @@ class _Transplant:
         self.names, self.outputs, self.schedule, self.state = names, outputs, schedule, state
         self.progress = progress or (lambda *_: None)
         self.theirs, self.ours = dict(teacher.named_modules()), dict(student.named_modules())
+        self.targets = {name: last_replaced(teacher, student, name) for name in names}
         self.report = TransplantReport({}, copied=copy_untouched(teacher, student))
 
     def run(self) -> TransplantReport:
         self._check_shapes()
         for name in self.names:
-            inherit(self.theirs[name], self.ours[name])
+            inherit(self._replaced(name), self.ours[name])
         saved = self._saved()
         if saved["phase"] == "blocks":
             self._train("blocks", self.schedule.block_steps, self.schedule.block_lr, self._block_losses, saved)
@@ -205,8 +227,17 @@ class _Transplant:
             self.state.unlink(missing_ok=True)
         return self.report
 
+    def _replaced(self, name: str) -> nn.Module:
+        """What a block stands for: a module, or a convolution with the norm and activation that came after it."""
+        parent, _, last = self.targets[name].rpartition(".")
+        if self.targets[name] == name:
+            return self.theirs[name]
+        siblings = self.teacher.get_submodule(parent)._modules
+        span = list(siblings)[list(siblings).index(name.rpartition(".")[2]) :]
+        return nn.Sequential(*[m for n in span[: span.index(last) + 1] if (m := siblings[n]) is not None])
+
     def _check_shapes(self) -> None:
-        with _recorded(self.theirs, self.names) as theirs, torch.no_grad():
+        with _recorded(self.theirs, self.names, self.targets) as theirs, torch.no_grad():
             self.teacher(self.batches())
             self.student.eval()
             for name in self.names:
@@ -228,14 +259,14 @@ class _Transplant:
 
     def _block_losses(self, images: Tensor) -> Tensor:
         """Each block on its own: what the teacher's block was given, against what it made of it."""
-        with _recorded(self.theirs, self.names) as theirs, torch.no_grad():
+        with _recorded(self.theirs, self.names, self.targets) as theirs, torch.no_grad():
             self.teacher(images)
         losses = [unexplained(self.ours[n](*theirs[n][0]), theirs[n][1]) for n in self.names]
         return torch.stack(losses).sum()
 
     def _joint_loss(self, images: Tensor) -> Tensor:
         watched = [*self.names, *self.outputs]
-        with _recorded(self.theirs, watched) as theirs, torch.no_grad():
+        with _recorded(self.theirs, watched, self.targets) as theirs, torch.no_grad():
             self.teacher(images)
         with _recorded(self.ours, watched) as ours:
             self.student(images)
@@ -294,7 +325,7 @@ class _Transplant:
         self.student.eval()
         for _ in range(8):
             images = self.batches()
-            with _recorded(self.theirs, self.names) as theirs:
+            with _recorded(self.theirs, self.names, self.targets) as theirs:
                 self.teacher(images)
             with _recorded(self.ours, self.names) as ours:
                 if alone:
@@ -335,17 +366,32 @@ class _Transplant:
         return {key: data[key] for key in fresh}
 
 
+def save(data: dict[str, Any], path: Path) -> None:
+    """`torch.save`, whole or not at all."""
+
+    def to(file: Path) -> None:
+        with open(file, "wb") as stream:  # torch refuses some names of hidden files
+            torch.save(data, stream)
+
+    write(path, to)
+
+
 @contextmanager
 def _recorded(
-    modules: dict[str, nn.Module], names: Sequence[str]
-) -> Iterator[dict[str, tuple[tuple[Any, ...], Tensor]]]:
-    """Inputs and output of the named modules while the model runs."""
-    record: dict[str, tuple[tuple[Any, ...], Tensor]] = {}
+    modules: dict[str, nn.Module], names: Sequence[str], targets: Mapping[str, str] | None = None
+) -> Iterator[Record]:
+    """Inputs and output of the named modules while the model runs; the outputs those of `targets`, where they are."""
+    inputs: dict[str, tuple[Any, ...]] = {}
+    record: Record = {}
 
-    def keep(name: str) -> Callable[[nn.Module, tuple[Any, ...], Tensor], None]:
-        return lambda _, inputs, output: record.__setitem__(name, (inputs, output))
+    def keep_inputs(name: str) -> Callable[[nn.Module, tuple[Any, ...]], None]:
+        return lambda _, given: inputs.__setitem__(name, given)
 
-    hooks = [modules[name].register_forward_hook(keep(name)) for name in names]
+    def keep_output(name: str) -> Callable[[nn.Module, tuple[Any, ...], Tensor], None]:
+        return lambda _, __, output: record.__setitem__(name, (inputs[name], output))
+
+    hooks = [modules[name].register_forward_pre_hook(keep_inputs(name)) for name in names]
+    hooks += [modules[(targets or {}).get(name, name)].register_forward_hook(keep_output(name)) for name in names]
     try:
         yield record
     finally:

