@@ -35,6 +35,7 @@ NOTHING_TO_SWAP = {
     "yolov8-ghost-p2.yaml",
     "yolov8-ghost-p6.yaml",
 }
+NO_STAGES = {"yolov3-tiny.yaml", "yolov6.yaml"}
 
 
 @pytest.fixture(autouse=True)
@@ -100,7 +101,8 @@ def test_a_light_model_of_each_family_builds_and_trains(stock, kind):
 @pytest.mark.parametrize("kind", RECIPES)
 @pytest.mark.parametrize("stock", [path.name for path in stock_files()])
 def test_every_stock_yaml_takes_every_recipe(stock, kind):
-    if stock in NOTHING_TO_SWAP:
+    only_stages = all(rule.kind == "stage" for rule in RECIPES[kind].rules)
+    if stock in NOTHING_TO_SWAP or (stock in NO_STAGES and only_stages):
         with pytest.raises(ValueError, match="no row can be swapped"):
             swap_yaml(stock, kind, figures=False)
     else:
