@@ -17,6 +17,7 @@ from __future__ import annotations
 # Imported at every start of the interpreter once activated: nothing here may be slow or need torch.
 import os
 import sys
+from _thread import RLock  # threading's, without the cost of importing threading
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ PREFIX = "plugins."
 HANDLE = "_yolo_plugins"
 
 _undo: list[Undo] = []
+_lock = RLock()
 
 
 class PatchError(RuntimeError):
@@ -45,10 +47,8 @@ def apply() -> None:
         PatchError: Ultralytics is missing, or is a version whose `parse_model` has another shape.
     """
     import importlib
-    import threading
 
-    lock = globals().setdefault("_lock", threading.RLock())
-    with lock:
+    with _lock:
         if _undo:
             return
         try:
@@ -93,12 +93,17 @@ def install_hook() -> None:
 
     `YOLO_PLUGINS=0` in the environment switches this off.
     """
-    if os.environ.get("YOLO_PLUGINS") == "0":
+    if switched_off():
         return
     if TASKS in sys.modules:
         _apply_or_warn()
     elif not any(isinstance(finder, _Finder) for finder in sys.meta_path):
         sys.meta_path.insert(0, _Finder())
+
+
+def switched_off() -> bool:
+    """Whether `YOLO_PLUGINS=0` keeps the start-up hook from doing anything in this process."""
+    return os.environ.get("YOLO_PLUGINS") == "0"
 
 
 class _Finder:
@@ -122,6 +127,8 @@ class _Finder:
 
 def _apply_or_warn() -> None:
     """Stock models must go on working whatever is wrong with us."""
+    if switched_off():
+        return
     try:
         apply()
     except Exception as error:
@@ -215,14 +222,20 @@ def _find_our_yamls(tasks: ModuleType) -> Undo:
         from yolo_plugins import model_yamls
 
         name = str(file)
-        ours = None if os.path.exists(name) else model_yamls.find(name)
-        if ours is None:
-            found = upstream(file, *args, **kwargs)
+        ours = model_yamls.find(name)
+        if ours is None or os.path.exists(name) or os.path.exists(ours.name):
+            try:
+                found = upstream(file, *args, **kwargs)
+            except FileNotFoundError as error:
+                near = model_yamls.nearest(name)
+                raise FileNotFoundError(
+                    f"{error}; did you mean {' or '.join(near)}?" if near else str(error)
+                ) from error
         else:
             found = str(ours)
-            if name not in said and upstream(ours.name, hard=False):
-                said.add(name)
-                tasks.LOGGER.info(f"{name}: yolo-plugins' model is used, not Ultralytics' of the same name")
+            if ours.name not in said and upstream(ours.name, hard=False):
+                said.add(ours.name)
+                tasks.LOGGER.info(f"{ours.name}: yolo-plugins' model is used, not Ultralytics' of the same name")
         if found:
             _check_file(found)
         return found
@@ -385,7 +398,9 @@ def _explain_row(error: Exception, model: dict[str, Any], i: int | None) -> None
     rows = model["backbone"] + model["head"]
     if i is not None and not isinstance(error, ModelYAMLError) and any(row[2].startswith(PREFIX) for row in rows):
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ModelYAMLError(f"{_file(model)}: row {i} ({rows[i][2]}): {reason}") from error
+        # A refusal says all there is to say; any other error may be a bug, whose own traceback is wanted.
+        cause = None if type(error) is ValueError else error
+        raise ModelYAMLError(f"{_file(model)}: row {i} ({rows[i][2]}): {reason}") from cause
 
 
 def _check_file(path: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from difflib import get_close_matches
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
@@ -20,6 +21,15 @@ def find(name: str) -> Path | None:
         if candidate == path.name and path.suffix == ".yaml" and path.is_file():
             return path
     return None
+
+
+def nearest(name: str) -> list[str]:
+    """Names of ours that a misspelt name may mean, with its scale letter."""
+    scale = re.match(r"yolov?\d+([nslmx])(?=[-.])", name)
+    letter = scale[1] if scale else "n"
+    return get_close_matches(
+        name, [re.sub(r"^(yolov?\d+)", rf"\1{letter}", known) for known in names()], n=2, cutoff=0.8
+    )
 
 
 def title(name: str) -> str:

@@ -1,0 +1,100 @@
+"""The case table: every block with arguments, and what must come out. A new block needs a row here, and no test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import yolo_plugins as yp
+from torch import nn
+
+
+@dataclass(frozen=True)
+class Case:
+    """A block to build, the channels it takes and gives, its stride, and its parameter count by formula."""
+
+    build: Callable[..., nn.Module]
+    args: tuple[Any, ...]
+    c1: int
+    c2: int
+    params: int
+    s: int = 1
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def __call__(self) -> nn.Module:
+        return self.build(*self.args, **self.options)
+
+    @property
+    def id(self) -> str:
+        named = [f"{k}={v}" for k, v in self.options.items()]
+        return f"{self.build.__name__}({', '.join(map(str, [*self.args, *named]))})"
+
+
+def conv_bn(c1: int, c2: int, k: int = 1, g: int = 1) -> int:
+    """Parameters of a convolution without bias and its batch norm."""
+    return c1 // g * c2 * k * k + 2 * c2
+
+
+def ghost(c1: int, c2: int, k: int = 1, ratio: int = 2, d: int = 3) -> int:
+    m = -(-c2 // ratio)
+    return conv_bn(c1, m, k) + conv_bn(m, m * (ratio - 1), d, m)
+
+
+def ghost_bottleneck(c1: int, c2: int, mid: int, k: int, s: int, se: int = 0) -> int:
+    total = (
+        ghost(c1, mid)
+        + ghost(mid, c2)
+        + (conv_bn(mid, mid, k, mid) if s > 1 else 0)
+        + 2 * mid * se
+        + (mid + se) * (se > 0)
+    )
+    return total + (0 if s == 1 and c1 == c2 else conv_bn(c1, c1, k, c1) + conv_bn(c1, c2))
+
+
+def separable(c1: int, c2: int, k: int = 3) -> int:
+    return conv_bn(c1, c1, k, c1) + conv_bn(c1, c2)
+
+
+def shuffle_unit(c1: int, c2: int, s: int, g: int, first: bool = True) -> int:
+    mid, branch = c2 // 4, c2 if s == 1 else c2 - c1
+    return conv_bn(c1, mid, 1, g if first else 1) + conv_bn(mid, mid, 3, mid) + conv_bn(mid, branch, 1, g)
+
+
+def inverted(c1: int, c2: int, mid: int, k: int, se: int = 0) -> int:
+    gate = 2 * mid * se + mid + se if se else 0
+    return (conv_bn(c1, mid) if mid != c1 else 0) + conv_bn(mid, mid, k, mid) + gate + conv_bn(mid, c2)
+
+
+def c2f(c1: int, c2: int, n: int, inner: int, outer: Callable[[int, int], int] = conv_bn) -> int:
+    c = c2 // 2
+    return outer(c1, 2 * c) + outer((2 + n) * c, c2) + n * inner
+
+
+CASES = [
+    Case(yp.ConvBNAct, (8, 16), 8, 16, conv_bn(8, 16)),
+    Case(yp.ConvBNAct, (8, 16, 3, 2), 8, 16, conv_bn(8, 16, 3), s=2),
+    Case(yp.ConvBNAct, (8, 16, 5, 1, 4, 2, "silu"), 8, 16, conv_bn(8, 16, 5, 4)),
+    Case(yp.GroupConv, (8, 16, 3, 1, 4), 8, 16, conv_bn(8, 16, 3, 4)),
+    Case(yp.GroupConv, (8, 8, 7, 2, 8), 8, 8, conv_bn(8, 8, 7, 8), s=2),
+    Case(yp.DWConv, (8, 16), 8, 16, separable(8, 16)),
+    Case(yp.DWConv, (8, 16, 5, 2, 3, "hardswish"), 8, 16, separable(8, 16, 5), s=2),
+    Case(yp.GhostConv, (8, 16), 8, 16, ghost(8, 16)),
+    Case(yp.GhostConv, (8, 15, 3, 2, 4, 5), 8, 15, ghost(8, 15, 3, 4, 5), s=2),
+    Case(yp.GhostBottleneck, (8, 8, 16), 8, 8, ghost_bottleneck(8, 8, 16, 3, 1)),
+    Case(yp.GhostBottleneck, (8, 12, 16, 5, 2, 0.25), 8, 12, ghost_bottleneck(8, 12, 16, 5, 2, 4), s=2),
+    Case(yp.ShuffleUnit, (24, 24), 24, 24, shuffle_unit(24, 24, 1, 3)),
+    Case(yp.ShuffleUnit, (16, 48, 2, 4), 16, 48, shuffle_unit(16, 48, 2, 4), s=2),
+    Case(yp.ShuffleUnit, (10, 24, 2, 2, False), 10, 24, shuffle_unit(10, 24, 2, 2, False), s=2),
+    Case(yp.SE, (32,), 32, 32, 2 * 32 * 2),
+    Case(yp.SE, (6, 16), 6, 6, 2 * 6 * 1),
+    Case(yp.SqueezeExcite, (32,), 32, 32, 2 * 32 * 8 + 32 + 8),
+    Case(yp.InvertedResidual, (8, 8), 8, 8, inverted(8, 8, 32, 3)),
+    Case(yp.InvertedResidual, (8, 16, 2, 3.0, 5, 0.25), 8, 16, inverted(8, 16, 24, 5, 8), s=2),
+    Case(yp.InvertedResidual, (8, 8, 1, 1), 8, 8, inverted(8, 8, 8, 3)),
+    Case(yp.HSwish, (), 8, 8, 0),
+    Case(yp.C2fGhost, (8, 16, 2, True), 8, 16, c2f(8, 16, 2, ghost_bottleneck(8, 8, 4, 3, 1), ghost)),
+    Case(yp.C2fDW, (8, 16, 2, True, 3), 8, 16, c2f(8, 16, 2, 2 * separable(8, 8))),
+    Case(yp.C2fShuffle, (8, 16, 2, False, 2), 8, 16, c2f(8, 16, 2, shuffle_unit(8, 8, 1, 2))),
+    Case(yp.C2fSE, (8, 16, 2, True, 4), 8, 16, c2f(8, 16, 2, 2 * conv_bn(8, 8, 3) + 2 * 8 * 2)),
+]

@@ -1,0 +1,119 @@
+"""What the tests share: a patched Ultralytics, and an environment of its own for whatever starts new interpreters."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import venv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+# Before torch and Ultralytics are imported: no threads fighting for few cores, no settings of the user's, no network.
+SETTINGS = Path(tempfile.mkdtemp(prefix="yolo-plugins-tests-"))
+OFFLINE = {
+    "OMP_NUM_THREADS": "1",
+    "YOLO_CONFIG_DIR": str(SETTINGS),
+    "YOLO_OFFLINE": "true",
+    "YOLO_AUTOINSTALL": "false",
+}
+os.environ.update(OFFLINE, YOLO_PLUGINS="0")  # tests patch what they need, also where the pack is activated
+
+import pytest
+import torch
+
+torch.set_num_threads(1)
+
+
+def pytest_sessionfinish() -> None:
+    shutil.rmtree(SETTINGS, ignore_errors=True)
+
+
+@pytest.fixture
+def patched() -> Iterator[None]:
+    """The patch is active, and taken back afterwards."""
+    import patch_ultralytics
+
+    patch_ultralytics.apply()
+    yield
+    patch_ultralytics.revert()
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A virtual environment with start-up files of its own that sees the packages of the one running the tests."""
+
+    folder: Path
+
+    @property
+    def python(self) -> Path:
+        return self.folder / "bin" / "python"
+
+    @property
+    def site_packages(self) -> Path:
+        return next((self.folder / "lib").glob("python*/site-packages"))
+
+    def run(
+        self, *command: str | Path, cwd: Path, check: bool = True, **variables: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `yolo …`, `yolo-plugins …` or `python …` of this environment in a process of its own."""
+        home = cwd / "home"
+        path = f"{self.folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
+        clean = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "YOLO_PLUGINS"))}
+        done = subprocess.run(
+            [self.folder / "bin" / command[0], *command[1:]],
+            cwd=cwd,
+            env={**clean, **OFFLINE, "PATH": path, "HOME": str(home), **variables},
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        if check:
+            assert done.returncode == 0, f"{command} failed:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+        return done
+
+
+def make_environment(folder: Path) -> Environment:
+    venv.create(folder, symlinks=True)
+    environment = Environment(folder)
+    parent = Path(sysconfig.get_path("purelib"))
+    (environment.site_packages / "0.pth").write_text(f"{parent}\n")  # start-up files are read in order of name
+    for editable in parent.glob("__editable__*yolo_plugins*.pth"):
+        shutil.copy(editable, environment.site_packages)
+    for name, entry in {"yolo": "ultralytics.cfg:entrypoint", "yolo-plugins": "yolo_plugins.cli:main"}.items():
+        module, function = entry.split(":")
+        script = folder / "bin" / name
+        script.write_text(
+            f"#!{environment.python}\nimport sys\nfrom {module} import {function}\nsys.exit({function}())\n"
+        )
+        script.chmod(0o755)
+    return environment
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Environment:
+    """A fresh environment in which nothing is activated."""
+    return make_environment(tmp_path / "venv")
+
+
+@pytest.fixture(scope="session")
+def active(tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    """An environment in which `yolo-plugins activate` was run."""
+    environment = make_environment(tmp_path_factory.mktemp("active") / "venv")
+    environment.run("yolo-plugins", "activate", cwd=environment.folder.parent)
+    return environment
+
+
+@pytest.fixture(scope="session")
+def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A handful of images with boxes and polygons; the dataset's YAML."""
+    from yolo_plugins.demo.dataset import write
+
+    return write(tmp_path_factory.mktemp("data") / "shapes", train=8, val=4, size=64)
+
+
+assert sys.prefix != sys.base_prefix or os.environ.get("CI"), "run the tests in a virtual environment"

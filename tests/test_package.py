@@ -1,0 +1,35 @@
+"""What will be installed: the wheel's list of files, the only guard of a mapping from folders to names."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_the_wheel_holds_the_package_the_yamls_the_demo_and_the_patch(tmp_path: Path) -> None:
+    pytest.importorskip("build")
+    source = tmp_path / "source"
+    shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns(".*", "build", "dist", "*.egg-info", "__pycache__"))
+    build = [sys.executable, "-m", "build", "-q", "-n", "--wheel", "--outdir", tmp_path, source]
+    subprocess.run(build, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        files = {name for name in archive.namelist() if ".dist-info/" not in name}
+    expected = {"patch_ultralytics.py", "yolo_plugins/py.typed"}
+    for folder, name in {"plugins": "", "model_yamls": "/model_yamls", "demo": "/demo"}.items():
+        for path in (ROOT / folder).rglob("*"):
+            if path.suffix in (".py", ".yaml"):
+                expected.add(f"yolo_plugins{name}/{path.relative_to(ROOT / folder)}")
+    assert files == expected
+
+
+def test_no_start_up_file_comes_with_the_package() -> None:
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert not [name for name in tracked.splitlines() if name.endswith((".pth", ".start"))]

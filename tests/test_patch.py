@@ -1,0 +1,262 @@
+"""What the patch does to Ultralytics inside one process: everything it promises, nothing more, and its undoing."""
+
+from __future__ import annotations
+
+import ast
+import linecache
+import re
+import threading
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+import yolo_plugins as yp
+from torch import nn
+from yolo_plugins.model_yaml import ModelYAMLError
+
+import patch_ultralytics
+
+tasks = pytest.importorskip("ultralytics.nn.tasks")
+CONFIGS = Path(tasks.__file__).parents[1] / "cfg" / "models"
+# A TorchVision row downloads its weights while it is built.
+STOCK = sorted(str(p.relative_to(CONFIGS)) for p in CONFIGS.rglob("*.yaml") if "TorchVision" not in p.read_text())
+
+MODEL = {
+    "nc": 3,
+    "backbone": [[-1, 1, "Conv", [16, 3, 2]], [-1, 1, "plugins.GhostConv", [32, 3, 2]], [-1, 2, "C2f", [32, True]]],
+    "head": [[[1, 2], 1, "Concat", [1]], [-1, 1, "plugins.C2fGhost", [32]], [[2, 3, 4], 1, "Detect", ["nc"]]],
+}
+
+
+def model(**changes: object) -> dict:
+    return {**yaml.safe_load(yaml.safe_dump(MODEL)), "yaml_file": "mine.yaml", **changes}
+
+
+def rows(index: int, row: list) -> dict:
+    """`MODEL` with one row replaced."""
+    changed = model()
+    part, i = ("backbone", index) if index < 3 else ("head", index - 3)
+    changed[part][i] = row
+    return changed
+
+
+def state() -> dict[str, object]:
+    """Everything that the patch may touch."""
+    return {
+        "globals": dict(vars(tasks)),
+        "code": tasks.parse_model.__code__,
+        "fuse": tasks.BaseModel.fuse,
+        "is_fused": tasks.BaseModel.is_fused,
+        "init": tasks.DetectionModel.__init__,
+        "safe": set(torch.serialization.get_safe_globals()),
+    }
+
+
+def test_revert_brings_everything_back() -> None:
+    before = state()
+    patch_ultralytics.apply()
+    assert patch_ultralytics.active()
+    assert state() != before
+    tasks.DetectionModel(model(), verbose=False)
+    patch_ultralytics.revert()
+    assert not patch_ultralytics.active()
+    assert state() == before
+    with pytest.raises(KeyError):
+        tasks.DetectionModel(model(), verbose=False)
+
+
+def test_applying_and_reverting_twice_is_harmless() -> None:
+    before = state()
+    for _ in range(2):
+        patch_ultralytics.apply()
+    for _ in range(2):
+        patch_ultralytics.revert()
+    assert state() == before
+
+
+@pytest.mark.parametrize("file", STOCK)
+def test_stock_models_build_with_the_same_parameters(file: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks.LOGGER, "warning", lambda *_: None)
+    built = []
+    for patch in (False, True):
+        if patch:
+            patch_ultralytics.apply()
+        try:
+            with torch.device("meta"):
+                description = yaml.safe_load((CONFIGS / file).read_text())
+                description["scale"] = next(iter(description.get("scales", {"": 0})))
+                network, save = tasks.parse_model(description, ch=3, verbose=False)
+        finally:
+            patch_ultralytics.revert()
+        built.append((save, [(name, p.shape) for name, p in network.state_dict().items()]))
+    assert built[0] == built[1]
+
+
+def test_names_of_upstream_are_never_rebound(patched: None) -> None:
+    from ultralytics.nn import modules
+
+    for name in ("GhostConv", "GhostBottleneck", "DWConv"):
+        assert getattr(tasks, name) is getattr(modules, name)
+        assert getattr(tasks, name) is not yp.BLOCKS[name]
+
+
+def test_functions_imported_before_see_the_patch_and_its_undoing() -> None:
+    from ultralytics.nn import parse_model
+
+    patch_ultralytics.apply()
+    layers, _ = parse_model(model(), ch=3, verbose=False)
+    assert isinstance(layers[1], yp.GhostConv)
+    patch_ultralytics.revert()
+    with pytest.raises(KeyError):
+        parse_model(model(), ch=3, verbose=False)
+
+
+def test_the_summary_shows_our_rows_as_it_shows_stock_ones(patched: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines: list[str] = []
+    monkeypatch.setattr(tasks.LOGGER, "info", lines.append)
+    network, _ = tasks.parse_model(model(), ch=3, verbose=True)
+    line = next(line for line in lines if "yolo_plugins.ghost.GhostConv" in line)
+    assert re.search(r"\b1\s+-1\s+1\s+2512\s+yolo_plugins.ghost.GhostConv\s+\[16, 32, 3, 2\]", line)
+    assert network[1].np == 2512
+    assert sum(p.numel() for p in network[1].parameters()) == 2512
+
+
+def test_tracebacks_show_upstreams_own_lines(patched: None) -> None:
+    source = linecache.getlines(tasks.__file__)
+    function = next(n for n in ast.parse("".join(source)).body if getattr(n, "name", "") == "parse_model")
+    code = tasks.parse_model.__code__
+    assert code.co_filename == tasks.__file__
+    assert {line for _, _, line in code.co_lines() if line} <= set(range(function.lineno, function.end_lineno + 1))
+
+
+def test_a_block_registered_later_is_known_at_once(patched: None) -> None:
+    class Later(nn.Identity):
+        row = "same"
+
+        def __init__(self) -> None:
+            super().__init__()
+
+    yp.register(Later)
+    try:
+        layers, _ = tasks.parse_model(rows(1, [-1, 1, "plugins.Later", []]), ch=3, verbose=False)
+        assert isinstance(layers[1], Later)
+    finally:
+        yp.unregister(Later)
+
+
+def test_threads_may_build_models_at_once(patched: None) -> None:
+    counts: list[int] = []
+
+    def build() -> None:
+        counts.append(sum(p.numel() for p in tasks.DetectionModel(model(), verbose=False).parameters()))
+
+    threads = [threading.Thread(target=build) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(counts) == 4
+    assert len(set(counts)) == 1
+
+
+BROKEN = {
+    "unknown block": (
+        rows(1, [-1, 1, "plugins.GostConv", [32]]),
+        r"row 1 \(plugins.GostConv\).*mean plugins.GhostConv",
+    ),
+    "forgotten prefix's letter": (rows(1, [-1, 1, "plugin.SE", []]), r"row 1 \(plugin.SE\): no module.*plugins.SE"),
+    "unknown stock module": (rows(0, [-1, 1, "Convv", [16]]), r"row 0 \(Convv\).*Conv"),
+    "unknown torch layer": (rows(2, [-1, 1, "nn.Upsampel", []]), r"row 2 \(nn.Upsampel\): no module"),
+    "too many arguments": (rows(1, [-1, 1, "plugins.SE", [4, 4]]), r"row 1 \(plugins.SE\): SE takes \[r=16\], got 2"),
+    "wrong type": (rows(1, [-1, 1, "plugins.GhostConv", [32, "x"]]), r"row 1 \(plugins.GhostConv\): .*got k='x'"),
+    "impossible geometry": (
+        rows(1, [-1, 1, "plugins.ShuffleUnit", [40, 2, 4]]),
+        r"row 1 \(plugins.ShuffleUnit\): ShuffleUnit: c2/4=10 cannot be divided into 4 groups",
+    ),
+    "stock row of a plug-in model": (rows(0, [-1, 1, "Conv", [16, 3, 2, 9, 9, 9, 9, 9]]), r"row 0 \(Conv\): "),
+    "from beyond": (
+        rows(3, [[-1, 9], 1, "Concat", [1]]),
+        r"row 3 \(Concat\): `from` .* row 9, .*rows 0 to 2 exist",
+    ),
+    "from before": (rows(1, [-5, 1, "plugins.SE", []]), r"row 1 \(plugins.SE\): `from` points at row -5"),
+    "from a name": (rows(1, ["up", 1, "plugins.SE", []]), r"`from` 'up' must be a row number"),
+    "rows that do not meet": (
+        rows(3, [[0, 2], 1, "Concat", [1]]),
+        r"mine.yaml: row 3 \(Concat\): Sizes of tensors must match",
+    ),
+    "repeats": (rows(1, [-1, 0, "plugins.SE", []]), r"repeats 0 must be a whole number from 1"),
+    "arguments": (rows(1, [-1, 1, "plugins.SE", 4]), r"arguments 4 must be a list"),
+    "short row": (rows(1, [-1, "plugins.SE"]), r"row 1 is \[-1, 'plugins.SE'\]; write \[from, repeats"),
+    "no head": ({k: v for k, v in model().items() if k != "head"}, r"mine.yaml lacks `head`"),
+    "head no list": (model(head=3), r"`head` must be a list of rows"),
+    "code as activation": (
+        model(activation="__import__('os').system('false')"),
+        r"activation: .* must be a torch.nn",
+    ),
+}
+
+
+@pytest.mark.parametrize(("broken", "message"), BROKEN.values(), ids=BROKEN)
+def test_a_broken_model_is_one_sentence_with_file_row_and_block(patched: None, broken: dict, message: str) -> None:
+    with pytest.raises(ModelYAMLError, match=message) as caught:
+        tasks.DetectionModel(broken, verbose=False)
+    assert str(caught.value).startswith("mine.yaml")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "is empty"),
+        ("- 1\n", "holds a list, not a mapping"),
+        ("a: [", "is not YAML"),
+        ("just words", "holds a str"),
+    ],
+)
+def test_a_file_that_is_no_model_is_named(patched: None, tmp_path: Path, text: str, message: str) -> None:
+    file = tmp_path / "broken.yaml"
+    file.write_text(text)
+    with pytest.raises(ModelYAMLError, match=rf"broken.yaml.*{message}"):
+        tasks.yaml_model_load(str(file))
+
+
+def test_our_file_wins_over_ultralytics_of_the_same_name_and_says_so(
+    patched: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    said: list[str] = []
+    monkeypatch.setattr(tasks.LOGGER, "info", said.append)
+    for _ in range(2):
+        assert "plugins.GhostConv" in str(tasks.yaml_model_load("yolov8n-ghost.yaml"))
+    assert [line for line in said if "yolo-plugins' model is used" in line] == [
+        "yolov8-ghost.yaml: yolo-plugins' model is used, not Ultralytics' of the same name"
+    ]
+
+
+def test_a_file_in_the_working_directory_wins(patched: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "yolov8-ghost.yaml").write_text(yaml.safe_dump(model(nc=77)))
+    assert tasks.yaml_model_load("yolov8s-ghost.yaml")["nc"] == 77
+
+
+def test_a_parse_model_of_unknown_shape_is_refused_with_the_versions(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = state()
+    monkeypatch.setattr("inspect.getsource", lambda _: "def parse_model(d, ch, verbose=True):\n    return d\n")
+    with pytest.raises(patch_ultralytics.PatchError, match=r"Ultralytics \d+\.\d+.*tested: 8.*pip install"):
+        patch_ultralytics.apply()
+    monkeypatch.undo()
+    assert state() == before
+    assert not patch_ultralytics.active()
+
+
+def test_a_step_that_fails_takes_the_earlier_ones_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = state()
+
+    def fail(_: object) -> None:
+        raise RuntimeError("no")
+
+    monkeypatch.setattr(patch_ultralytics, "_trust_our_classes", fail)
+    with pytest.raises(RuntimeError, match="no"):
+        patch_ultralytics.apply()
+    assert state() == before
