@@ -27,7 +27,7 @@ def main() -> None:
     parser.add_argument("--swaps", nargs="+", default=["ghost", "ghost-gentle"])
     parser.add_argument("--joint-steps", nargs="+", type=int, default=[800, 400], help="one for each of the swaps")
     parser.add_argument("--block-steps", type=int, default=80)
-    parser.add_argument("--epochs", type=int, default=10, help="of fine-tuning")
+    parser.add_argument("--epochs", type=int, default=10, help="of fine-tuning; 0 for none")
     parser.add_argument("--lr0", type=float, default=0.002, help="of fine-tuning, which begins from trained weights")
     parser.add_argument("--imgsz", type=int, default=256)
     parser.add_argument("--seed", type=int, default=0)
@@ -85,6 +85,8 @@ def measure(args: argparse.Namespace) -> None:
             )
             results[f"explained by {swap}"] = {"alone": report.alone, "in place": report.in_place}
             note(f"{swap}, transplanted without labels", init, clock, params)
+            if not args.epochs:
+                continue
             clock = _Clock()
             tuned = _fine_tune(init, args, Path(folder))
             note(f"{swap}, then {args.epochs} epochs with labels", tuned, clock, params)

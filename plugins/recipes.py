@@ -93,6 +93,11 @@ RECIPES: dict[str, Recipe] = {
 }
 
 
+KEYS: dict[str, type] = {"stride": int, "kernel": int, "neck": bool, "options": dict}
+"""What a rule in a file may say beside its block, and of what type."""
+WORDS = {int: "a whole number", bool: "true or false", dict: "a mapping, such as {d: 2}"}
+
+
 def recipe(name: str | Path) -> Recipe:
     """The recipe of this name, or the one that a YAML file holds.
 
@@ -125,7 +130,9 @@ def _rule(data: Any, where: str) -> Rule:
     if len(named) != 1:
         raise ValueError(f"{where} must name its block once, as `conv: Block` or as `stage: Block`")
     block = rule.pop(named[0])
-    unknown = sorted(set(rule) - {"stride", "kernel", "neck", "options"})
-    if unknown:
-        raise ValueError(f"{where} has no key {unknown[0]!r}; there are stride, kernel, neck, options")
+    for key, value in rule.items():
+        if key not in KEYS:
+            raise ValueError(f"{where} has no key {key!r}; there are {', '.join(KEYS)}")
+        if not isinstance(value, KEYS[key]) or (KEYS[key] is int and isinstance(value, bool)):
+            raise ValueError(f"{where}: {key}: {value!r} must be {WORDS[KEYS[key]]}")
     return Rule(named[0], str(block).removeprefix("plugins."), **rule)

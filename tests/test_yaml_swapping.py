@@ -149,6 +149,7 @@ def test_a_recipe_may_be_the_users_own_file(tmp_path):
         ("rules: 3", "needs `title` and a list of `rules`"),
         ("rules: [{stge: C2fDW}]", "rule 1 must name its block once"),
         ("rules: [{stage: C2fDW, strid: 3}]", "rule 1 has no key 'strid'"),
+        ("rules: [{stage: C2fDW, stride: far}]", "rule 1: stride: 'far' must be a whole number"),
         ("rules: [{stage: C2fWD}]", "no block is called 'C2fWD'"),
     ],
 )
