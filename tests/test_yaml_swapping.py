@@ -36,6 +36,7 @@ NOTHING_TO_SWAP = {
     "yolov8-ghost-p6.yaml",
 }
 NO_STAGES = {"yolov3-tiny.yaml", "yolov6.yaml"}
+ATTENTION_FROM_STRIDE_16 = {("yolo12-cls.yaml", kind) for kind in ("dwconv-gentle", "shuffle-gentle", "se")}
 
 
 @pytest.fixture(autouse=True)
@@ -102,7 +103,8 @@ def test_a_light_model_of_each_family_builds_and_trains(stock, kind):
 @pytest.mark.parametrize("stock", [path.name for path in stock_files()])
 def test_every_stock_yaml_takes_every_recipe(stock, kind):
     only_stages = all(rule.kind == "stage" for rule in RECIPES[kind].rules)
-    if stock in NOTHING_TO_SWAP or (stock in NO_STAGES and only_stages):
+    nothing = stock in NOTHING_TO_SWAP or (stock in NO_STAGES and only_stages)
+    if nothing or (stock, kind) in ATTENTION_FROM_STRIDE_16:
         with pytest.raises(ValueError, match="no row can be swapped"):
             swap_yaml(stock, kind, figures=False)
     else:
