@@ -5,6 +5,7 @@ What it changes, all of it in `ultralytics.nn.tasks`, in memory, and undone by `
 - `parse_model`: one branch in front of its `if m in …` chain reads rows that name a block of ours, and errors name
   the file, row and block. The edit is made on the function's syntax tree; everything upstream stays as it is.
 - `check_yaml`: finds the pack's model YAMLs by bare name.
+- `guess_model_task`: a model whose last row is a head of ours has the task that the head names.
 - `BaseModel.fuse` and `is_fused`: fold our batch norms too.
 - `BaseModel.load`: a model with rows of ours finds its pretrained weights although rows were put in or left out.
 - torch's safe globals: our classes may be loaded by `ULTRALYTICS_SAFE_LOAD=1`.
@@ -31,6 +32,7 @@ TASKS = "ultralytics.nn.tasks"
 TESTED = ("8.1.0", "8.4.190")
 PREFIX = "plugins."
 HANDLE = "_yolo_plugins"
+GUESS = "_yolo_plugins_guess"
 
 _undo: list[Undo] = []
 _lock = RLock()
@@ -61,8 +63,10 @@ def apply() -> None:
         register_installed()
         try:
             for step in (
+                _register_heads,
                 _teach_parse_model,
                 _find_our_yamls,
+                _guess_our_tasks,
                 _explain_builds,
                 _fuse_our_blocks,
                 _align_pretrained_rows,
@@ -136,6 +140,15 @@ def _apply_or_warn() -> None:
 
 
 # The steps: each changes one thing and returns what undoes it.
+
+
+def _register_heads(tasks: ModuleType) -> Undo:
+    """Heads derive from Ultralytics' classes, so that they are imported here and not with the other blocks."""
+    from yolo_plugins.classify import ClassifyHead
+    from yolo_plugins.registry import register, unregister
+
+    register(ClassifyHead)
+    return lambda: unregister(ClassifyHead)
 
 
 def _teach_parse_model(tasks: ModuleType) -> Undo:
@@ -242,6 +255,26 @@ def _find_our_yamls(tasks: ModuleType) -> Undo:
 
     tasks.check_yaml = check_yaml  # type: ignore[attr-defined]
     return lambda: setattr(tasks, "check_yaml", upstream)
+
+
+def _guess_our_tasks(tasks: ModuleType) -> Undo:
+    import types
+
+    function = tasks.guess_model_task
+    original = function.__code__
+    upstream = types.FunctionType(original, vars(tasks), function.__name__, function.__defaults__)
+    setattr(tasks, GUESS, upstream)
+
+    def guess_model_task(model):  # type: ignore[no-untyped-def]
+        return _yolo_plugins.task_of(model) or _yolo_plugins_guess(model)  # type: ignore[name-defined]  # noqa: F821
+
+    function.__code__ = guess_model_task.__code__  # runs in the namespace of `tasks`, as parse_model's edit does
+
+    def undo() -> None:
+        function.__code__ = original
+        delattr(tasks, GUESS)
+
+    return undo
 
 
 def _explain_builds(tasks: ModuleType) -> Undo:
@@ -351,6 +384,18 @@ def is_plugin(m: Any) -> bool:
     from yolo_plugins.registry import BLOCKS
 
     return any(m is block for block in BLOCKS.values())
+
+
+def task_of(model: Any) -> str | None:
+    """The task of a model description, or of a model built from one, whose last row is a head of ours."""
+    from yolo_plugins.registry import BLOCKS
+
+    description = model if isinstance(model, dict) else getattr(model, "yaml", None)
+    try:
+        name = description["head"][-1][2]  # type: ignore[index]
+        return getattr(BLOCKS.get(name.removeprefix(PREFIX)), "task", None) if name.startswith(PREFIX) else None
+    except (AttributeError, IndexError, KeyError, TypeError):
+        return None
 
 
 def read_row(m: Any, scope: dict[str, Any]) -> Any:

@@ -25,13 +25,23 @@ def blocks() -> list[Entry]:
     folder = Path(__file__).parent
     classes: dict[str, ast.ClassDef] = {}
     names: list[str] = []
-    for path in sorted(folder.glob("*.py")):
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+    for path in [*folder.glob("*.py"), *folder.glob("networks/*.py")]:
+        for node in _statements(path):
             if isinstance(node, ast.ClassDef):
                 classes[node.name] = node
             elif isinstance(node, ast.For) and path.name == "public.py" and isinstance(node.iter, ast.Tuple):
                 names = [name.id for name in node.iter.elts if isinstance(name, ast.Name)]
     return [_entry(classes[name]) for name in names]
+
+
+def heads() -> list[Entry]:
+    """The pack's own heads, which the patch registers."""
+    statements = _statements(Path(__file__).with_name("classify.py"))
+    return [_entry(node) for node in statements if isinstance(node, ast.ClassDef)]
+
+
+def _statements(path: Path) -> list[ast.stmt]:
+    return ast.parse(path.read_text(encoding="utf-8")).body
 
 
 def installed_blocks() -> list[tuple[str, str]]:

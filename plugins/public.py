@@ -3,10 +3,15 @@
 from .activation import HSwish, activation
 from .attention import SE, SqueezeExcite
 from .conv import ConvBNAct, DWConv, GroupConv
+from .costs import Cost, cost
 from .fusing import fuse
 from .geometry import make_divisible
 from .ghost import GhostBottleneck, GhostConv
 from .mobilenet import InvertedResidual
+from .networks.ghostnet import GhostNetStage, ghostnet
+from .networks.mobilenetv3 import MobileNetV3Stage, mobilenet_v3
+from .networks.shufflenet import ShuffleNetV1Stage, shufflenet_v1
+from .networks.weights import convert_weights
 from .registry import BLOCKS, register, unregister
 from .shuffle import ShuffleUnit, channel_shuffle
 from .stages import C2fDW, C2fGhost, C2fSE, C2fShuffle
@@ -21,24 +26,33 @@ __all__ = [
     "C2fSE",
     "C2fShuffle",
     "ConvBNAct",
+    "Cost",
     "DWConv",
     "GhostBottleneck",
     "GhostConv",
+    "GhostNetStage",
     "GroupConv",
     "HSwish",
     "InvertedResidual",
     "Match",
+    "MobileNetV3Stage",
     "Report",
     "Schedule",
+    "ShuffleNetV1Stage",
     "ShuffleUnit",
     "SqueezeExcite",
     "TransplantReport",
     "activation",
     "channel_shuffle",
+    "convert_weights",
+    "cost",
     "fuse",
+    "ghostnet",
     "make_divisible",
+    "mobilenet_v3",
     "register",
     "replace",
+    "shufflenet_v1",
     "transplant",
     "unregister",
 ]
@@ -58,5 +72,8 @@ for _block in (
     C2fDW,
     C2fShuffle,
     C2fSE,
+    GhostNetStage,
+    ShuffleNetV1Stage,
+    MobileNetV3Stage,
 ):
     register(_block)

@@ -7,6 +7,7 @@ scaling, repeats — is supplied here as Ultralytics does for its own blocks, by
 - "stage": `[c2, …]` → `Block(c1, c2, n, …)`, the repeats inside the block
 - "same": `[…]` → `Block(c1, …)`, or `Block(…)` for a block without `c1`; the channels stay as they are
 - "inputs": `[c2, …]` → `Block([c1, …], c2, …)`, for several `from` rows
+- "network": `[…]` → `Block(c1, …)` giving `Block.out_channels(…)` channels, which a published table fixes
 
 Arguments that are channel counts are scaled by width: `c2`, and those that `Block.channels` names.
 """
@@ -114,11 +115,22 @@ def _read_inputs(
     return _read_conv(cls, parameters, [inputs] if isinstance(inputs, int) else list(inputs), n, args, scale)
 
 
+def _read_network(
+    cls: type[nn.Module], parameters: list[inspect.Parameter], inputs: Any, n: int, args: list[Any], scale: Scale
+) -> tuple[int, int, list[Any], set[str]]:
+    if n != 1:
+        raise ValueError(f"{cls.__name__} is one stage of a published network, so its row cannot be repeated {n} times")
+    full = [inputs, *args]
+    _check(cls, parameters, full, {"c1"})
+    return getattr(cls, "out_channels")(*args), n, full, {"c1"}  # noqa: B009  a method of networks' stages
+
+
 READERS: dict[str, Reader] = {
     "conv": _read_conv,
     "stage": _read_stage,
     "same": _read_same,
     "inputs": _read_inputs,
+    "network": _read_network,
 }
 
 

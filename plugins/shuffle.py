@@ -73,7 +73,7 @@ class ShuffleUnit(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y = self.expand(self.depthwise(channel_shuffle(self.reduce(x), self.g)))
         if self.s == 2:
-            y = torch.cat([self.pool(x), y], dim=1)
+            y = torch.cat([y, self.pool(x)], dim=1)
         elif self.shortcut:
             y = x + y
         return self.act(y)

@@ -91,7 +91,7 @@ def deactivate() -> list[Path]:
 
 def status() -> dict[str, str]:
     """What is installed and active in this environment, as labelled lines; imports neither torch nor Ultralytics."""
-    from .catalog import blocks, installed_blocks
+    from .catalog import blocks, heads, installed_blocks
     from .model_yamls import FOLDER
     from .model_yamls import names as model_names
 
@@ -107,7 +107,7 @@ def status() -> dict[str, str]:
         state = f"active in {active[0]}, but switched off here by YOLO_PLUGINS=0"
     else:
         state = f"active in {active[0]}"
-    names = [entry.name for entry in blocks()]
+    names = [entry.name for entry in blocks() + heads()]
     installed = [name for name, _ in installed_blocks()]
     return {
         "yolo-plugins": f"{__version__} in {Path(__file__).parent}",

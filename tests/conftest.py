@@ -33,14 +33,21 @@ def pytest_sessionfinish() -> None:
     shutil.rmtree(SETTINGS, ignore_errors=True)
 
 
+@pytest.fixture(autouse=True)
+def unpatched() -> Iterator[None]:
+    """Whatever a test applies to Ultralytics is taken back after it."""
+    import patch_ultralytics
+
+    yield
+    patch_ultralytics.revert()
+
+
 @pytest.fixture
-def patched() -> Iterator[None]:
-    """The patch is active, and taken back afterwards."""
+def patched() -> None:
+    """The patch is active for this test."""
     import patch_ultralytics
 
     patch_ultralytics.apply()
-    yield
-    patch_ultralytics.revert()
 
 
 @dataclass(frozen=True)
@@ -82,8 +89,9 @@ def make_environment(folder: Path) -> Environment:
     environment = Environment(folder)
     parent = Path(sysconfig.get_path("purelib"))
     (environment.site_packages / "0.pth").write_text(f"{parent}\n")  # start-up files are read in order of name
-    for editable in parent.glob("__editable__*yolo_plugins*.pth"):
-        shutil.copy(editable, environment.site_packages)
+    for path in parent.glob("*.pth"):
+        if path.name != "yolo_plugins.pth":  # what `activate` wrote there
+            shutil.copy(path, environment.site_packages)
     for name, entry in {"yolo": "ultralytics.cfg:entrypoint", "yolo-plugins": "yolo_plugins.cli:main"}.items():
         module, function = entry.split(":")
         script = folder / "bin" / name

@@ -3,4 +3,17 @@
 They are all imported for `--help`, so torch and Ultralytics are imported inside `run` only.
 """
 
-COMMANDS = ("activate", "deactivate", "status", "list", "info", "yaml", "transplant", "demo")
+COMMANDS = (
+    "activate",
+    "deactivate",
+    "status",
+    "list",
+    "info",
+    "init",
+    "yaml",
+    "transplant",
+    "cost",
+    "draw",
+    "networks",
+    "demo",
+)

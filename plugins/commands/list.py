@@ -12,17 +12,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from ..catalog import blocks, installed_blocks
+    from ..catalog import blocks, heads, installed_blocks
     from ..model_yamls import names, title
 
     print("Blocks, with the arguments of a YAML row:")
-    entries = blocks()
+    entries = blocks() + heads()
     width = max(len(entry.row) for entry in entries)
     for entry in entries:
         print(f"  {entry.row:<{width}}  {entry.summary}")
     for name, source in installed_blocks():
         print(f"  plugins.{name}  from {source}")
     print("\nModel YAMLs; put a scale letter n, s, m, l or x after the version, as in yolov8n-ghost.yaml:")
+    width = max(map(len, names()))
     for name in names():
-        print(f"  {name:<24} {title(name)}")
+        print(f"  {name:<{width}}  {title(name)}")
     return 0

@@ -1,0 +1,51 @@
+"""Show what a block costs beside the plain convolution (for a C2f… stage: the plain C2f) that it would replace.
+
+Parameters, multiply-adds of convolutions and linear layers (one multiply-add is one; Ultralytics' GFLOPs are twice
+that), activations (elements written by these layers), elements written by all operations, peak memory of the maps alive
+at once, and the median latency of several runs on this machine in eval mode. A column with × says how many times less
+than the plain one the block is; "theory ×" is what its paper's formula predicts for the multiply-adds.
+
+  yolo-plugins cost GhostConv 64 128 --k 3 --size 32
+  yolo-plugins cost all 64 64 --size 32 --format markdown
+  yolo-plugins cost --reference      the figures that other tools and the literature give for these blocks
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from ..block_arguments import add, given, require
+from ..tables import FORMATS, table
+
+HELP = "show what a block costs beside the convolution it would replace"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    add(parser)
+    parser.add_argument("--runs", type=int, default=20, help="timed runs, of which the median counts (default 20)")
+    parser.add_argument("--format", choices=FORMATS, default="text")
+    parser.add_argument("--reference", action="store_true", help="known figures, as counted here and by other tools")
+
+
+def run(args: argparse.Namespace) -> int:
+    if args.reference:
+        from ..counters import CONVENTIONS
+        from ..reference_figures import reference_figures
+
+        print(table(reference_figures(), args.format))
+        if args.format == "text":
+            print("\n" + "\n".join(f"{tool}: {text}" for tool, text in CONVENTIONS.items()))
+        return 0
+    require(args)
+    from ..block_costs import compare, compare_all
+
+    c2 = args.c2 or args.c1
+    refused: list[str] = []
+    if args.block == "all":
+        rows, refused = compare_all(args.c1, c2, args.size, args.runs, given(args))
+    else:
+        rows = compare(args.block, args.c1, c2, args.size, args.runs, **given(args))
+    print(table(rows, args.format))
+    if args.format == "text":
+        print(f"\ninput 1×{args.c1}×{args.size}×{args.size}; ms is the median of {args.runs} runs", *refused, sep="\n")
+    return 0
