@@ -7,6 +7,7 @@ What it changes, all of it in `ultralytics.nn.tasks`, in memory, and undone by `
 - `check_yaml`: finds the pack's model YAMLs by bare name.
 - `guess_model_task`: a model whose last row is a head of ours has the task that the head names.
 - `BaseModel.fuse` and `is_fused`: fold our batch norms too.
+- `BaseModel.load`: a model with rows of ours finds its pretrained weights although rows were put in or left out.
 - torch's safe globals: our classes may be loaded by `ULTRALYTICS_SAFE_LOAD=1`.
 
 `python patch_ultralytics.py` is `yolo-plugins activate`.
@@ -68,6 +69,7 @@ def apply() -> None:
                 _guess_our_tasks,
                 _explain_builds,
                 _fuse_our_blocks,
+                _align_pretrained_rows,
                 _trust_our_classes,
             ):
                 _undo.append(step(tasks))
@@ -195,7 +197,7 @@ def _edited(tasks: ModuleType) -> Any:
         return node
 
     upstream = loop.body[chain]  # type: ignore[attr-defined]
-    ours = statement(f"if {HANDLE}.is_plugin(m):\n    c2, n, args = {HANDLE}.read_row(m, locals())", upstream)
+    ours = statement(f"if {HANDLE}.is_plugin(m):\n    c2, n, args, legacy = {HANDLE}.read_row(m, locals())", upstream)
     ours.orelse = [upstream]
     loop.body[chain] = ours  # type: ignore[attr-defined]
     guarded = statement(
@@ -329,6 +331,32 @@ def _fuse_our_blocks(tasks: ModuleType) -> Undo:
     return undo
 
 
+def _align_pretrained_rows(tasks: ModuleType) -> Undo:
+    from yolo_plugins.row_map import aligned
+
+    model = tasks.BaseModel
+    upstream = model.load
+
+    def load(self: Any, weights: Any, *args: Any, **kwargs: Any) -> Any:
+        """Load pretrained weights row by row, after moving the pretrained rows to where ours fit them."""
+        source = (weights.get("ema") or weights["model"]) if isinstance(weights, dict) else weights
+        rows = [row for part in ("backbone", "head") for row in self.yaml[part]]
+        described = isinstance(getattr(source, "model", None), tasks.torch.nn.Sequential)
+        if described and any(str(row[2]).startswith(PREFIX) for row in rows):
+            source, moved = aligned(self, source)
+            if moved:
+                tasks.LOGGER.info(f"yolo-plugins: {moved}")
+                return upstream(self, source, *args, **kwargs)
+        return upstream(self, weights, *args, **kwargs)
+
+    model.load = load
+
+    def undo() -> None:
+        model.load = upstream
+
+    return undo
+
+
 def _trust_our_classes(tasks: ModuleType) -> Undo:
     import torch
     from yolo_plugins.registry import checkpoint_classes
@@ -371,13 +399,17 @@ def task_of(model: Any) -> str | None:
 
 
 def read_row(m: Any, scope: dict[str, Any]) -> Any:
-    """Output channels, repeats and constructor arguments of one row, from `parse_model`'s local variables."""
+    """Output channels, repeats and constructor arguments of one row, from `parse_model`'s local variables.
+
+    Last, `legacy`: whether the head is the one before YOLO11, which upstream tells by rows that may have been swapped.
+    """
     from yolo_plugins.rows import Scale, plan
 
     f, ch = scope["f"], scope["ch"]
     inputs = ch[f] if isinstance(f, int) else [ch[x] for x in f]
     act = sys.modules[TASKS].Conv.default_act if scope.get("act") else None
-    return plan(m, inputs, scope["n"], scope["args"], Scale(scope["width"], scope["max_channels"]), act)
+    legacy = scope["d"].get("legacy", scope.get("legacy", True))
+    return *plan(m, inputs, scope["n"], scope["args"], Scale(scope["width"], scope["max_channels"]), act), legacy
 
 
 def check_model(model: Any) -> None:

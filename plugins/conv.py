@@ -24,6 +24,7 @@ class ConvBNAct(nn.Module):
     """
 
     row = "conv"
+    dilates = True
 
     def __init__(self, c1: int, c2: int, k: int = 1, s: int = 1, g: int = 1, d: int = 1, act: Act = "relu") -> None:
         super().__init__()
@@ -62,6 +63,7 @@ class DWConv(nn.Module):
     """
 
     row = "conv"
+    dilates = True
 
     def __init__(self, c1: int, c2: int, k: int = 3, s: int = 1, d: int = 1, act: Act = "relu") -> None:
         super().__init__()

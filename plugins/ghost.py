@@ -58,6 +58,7 @@ class GhostBottleneck(nn.Module):
     """
 
     row = "conv"
+    stands_for = ("bottleneck",)
     channels = ("c2", "mid")
 
     def __init__(

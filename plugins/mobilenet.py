@@ -23,6 +23,7 @@ class InvertedResidual(nn.Module):
     """
 
     row = "conv"
+    stands_for = ("bottleneck", "conv")
     channels = ("c2", "mid")
 
     def __init__(

@@ -16,6 +16,8 @@ from .networks.weights import convert_weights
 from .registry import BLOCKS, register, unregister
 from .shuffle import ShuffleUnit, channel_shuffle
 from .stages import C2fDW, C2fGhost, C2fSE, C2fShuffle
+from .swapping import Match, Report, replace
+from .transplanting import Schedule, TransplantReport, transplant
 
 __all__ = [
     "BLOCKS",
@@ -33,10 +35,14 @@ __all__ = [
     "GroupConv",
     "HSwish",
     "InvertedResidual",
+    "Match",
     "MobileNetV3Stage",
+    "Report",
+    "Schedule",
     "ShuffleNetV1Stage",
     "ShuffleUnit",
     "SqueezeExcite",
+    "TransplantReport",
     "activation",
     "channel_shuffle",
     "compare",
@@ -47,7 +53,9 @@ __all__ = [
     "make_divisible",
     "mobilenet_v3",
     "register",
+    "replace",
     "shufflenet_v1",
+    "transplant",
     "unregister",
 ]
 

@@ -39,6 +39,7 @@ class ShuffleUnit(nn.Module):
     """
 
     row = "conv"
+    stands_for = ("conv", "bottleneck")
 
     def __init__(
         self,

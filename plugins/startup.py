@@ -11,12 +11,12 @@ import shutil
 import site
 import sys
 import sysconfig
-import tempfile
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
 from . import __version__
+from .files import write_text
 
 GUARD = '''"""Written by `yolo-plugins activate`; `yolo-plugins deactivate` removes it."""
 
@@ -59,7 +59,7 @@ def activate(user: bool = False) -> tuple[Path, bool]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, content in FILES.items():
-            _write(folder / name, content)
+            write_text(folder / name, content)
     except OSError as error:
         hint = "use a virtual environment" if user else "use a virtual environment, or `yolo-plugins activate --user`"
         raise OSError(f"cannot write into {folder} ({error.strerror}); {hint}") from error
@@ -141,19 +141,6 @@ def _content(path: Path) -> str | None:
         return path.read_text(encoding="utf-8")
     except OSError:
         return None
-
-
-def _write(path: Path, content: str) -> None:
-    """Write by rename, so that an interpreter starting meanwhile sees the whole file or none."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(content)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
 
 
 def _version(package: str) -> str:

@@ -66,14 +66,13 @@ def test_a_closed_site_packages_is_said(environment: Environment, tmp_path: Path
 def test_a_site_packages_that_cannot_be_written_is_said(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from yolo_plugins import startup
     from yolo_plugins.cli import main
 
     def refuse(**_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("sysconfig.get_path", lambda _: str(tmp_path))
-    monkeypatch.setattr(startup.tempfile, "mkstemp", refuse)
+    monkeypatch.setattr("tempfile.mkstemp", refuse)
     assert main(["activate"]) == 1
     error = capsys.readouterr().err
     assert f"cannot write into {tmp_path} (Permission denied); use a virtual environment, or" in error

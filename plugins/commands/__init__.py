@@ -3,4 +3,18 @@
 They are all imported for `--help`, so torch and Ultralytics are imported inside `run` only.
 """
 
-COMMANDS = ("activate", "deactivate", "status", "list", "info", "init", "cost", "draw", "networks", "compare", "demo")
+COMMANDS = (
+    "activate",
+    "deactivate",
+    "status",
+    "list",
+    "info",
+    "cost",
+    "draw",
+    "networks",
+    "yaml",
+    "init",
+    "transplant",
+    "compare",
+    "demo",
+)

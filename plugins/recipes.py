@@ -1,0 +1,138 @@
+"""Recipes: which block stands in for which stock rows, from which stride on. A table to read, and to extend.
+
+Field evidence behind them: plain convolutions at strides 2 to 8, light ones at 16 and 32 and in the neck. A recipe of
+your own is a YAML file of the same form, given in place of a name:
+
+    title: depthwise stages
+    where: Stages alone, from stride 16 on and in the neck.
+    rules:
+      - {stage: C2fDW, stride: 16, options: {d: 2}}
+      - {conv: GhostConv, stride: 32, kernel: 3}
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Rule:
+    """`block` stands in for every `kind` ("conv", "stage") whose output is at `stride` or beyond, and in the neck.
+
+    `kernel` is the smallest kernel that is worth it; `options` are further arguments of the block. The first rule of a
+    recipe that fits a row is taken.
+    """
+
+    kind: str
+    block: str
+    stride: int = 16
+    kernel: int = 3
+    neck: bool = True
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Rules, with what a model made by them is called (`title`), and where they put the blocks."""
+
+    title: str
+    where: str
+    rules: tuple[Rule, ...]
+
+
+GHOST_STAGES = Rule("stage", "C2fGhost", stride=4)
+GHOST = "Ghost modules (GhostNet, 1911.11907)"
+DEPTHWISE = "dilated depthwise-separable convolutions (MobileNet, 1704.04861; dilation, 1511.07122)"
+SHUFFLE = "ShuffleNet units and grouped convolutions (ShuffleNet V1, 1707.01083)"
+
+RECIPES: dict[str, Recipe] = {
+    "ghost": Recipe(
+        GHOST,
+        "Stages from stride 4 on, convolutions from stride 8 on; the first two stay plain.",
+        (GHOST_STAGES, Rule("conv", "GhostConv", stride=8, kernel=1)),
+    ),
+    "ghost-gentle": Recipe(
+        f"{GHOST} in its stages",
+        "Stages from stride 4 on; every convolution between them stays plain.",
+        (GHOST_STAGES,),
+    ),
+    "dwconv": Recipe(
+        DEPTHWISE,
+        "Strides 2 to 8 of the backbone stay plain; depthwise from stride 16 on and in the neck, dilated in stages.",
+        (Rule("stage", "C2fDW", options={"d": 2}), Rule("conv", "DWConv")),
+    ),
+    "dwconv-gentle": Recipe(
+        f"{DEPTHWISE} in its stages",
+        "Stages from stride 16 on and in the neck; every convolution between them stays plain.",
+        (Rule("stage", "C2fDW", options={"d": 2}),),
+    ),
+    "shuffle": Recipe(
+        SHUFFLE,
+        "Strides 2 to 8 of the backbone stay plain; shuffled groups from stride 16 on and in the neck. A ShuffleNet\n"
+        "unit of stride 2 needs more channels out than in at every scale: where it has not, grouped convolution.",
+        (
+            Rule("stage", "C2fShuffle", options={"g": 2}),
+            Rule("conv", "ShuffleUnit", options={"g": 4}),
+            Rule("conv", "GroupConv", options={"g": 4}),
+        ),
+    ),
+    "shuffle-gentle": Recipe(
+        f"{SHUFFLE} in its stages",
+        "Stages from stride 16 on and in the neck; every convolution between them stays plain.",
+        (Rule("stage", "C2fShuffle", options={"g": 2}),),
+    ),
+    "se": Recipe(
+        "squeeze-and-excitation (1709.01507)",
+        "A gate on every inner block from stride 16 on and in the neck.",
+        (Rule("stage", "C2fSE"),),
+    ),
+}
+
+
+KEYS: dict[str, type] = {"stride": int, "kernel": int, "neck": bool, "options": dict}
+"""What a rule in a file may say beside its block, and of what type."""
+WORDS = {int: "a whole number", bool: "true or false", dict: "a mapping, such as {d: 2}"}
+
+
+def recipe(name: str | Path) -> Recipe:
+    """The recipe of this name, or the one that a YAML file holds.
+
+    Raises:
+        ValueError: no recipe of this name, or a file that is not of the form shown at the head of this module.
+        OSError: the file cannot be read.
+    """
+    name = str(name)
+    if name in RECIPES:
+        return RECIPES[name]
+    if not name.endswith((".yaml", ".yml")):
+        near = difflib.get_close_matches(name, RECIPES, n=1)
+        hint = f"did you mean {near[0]}?" if near else "or give the YAML file of one of your own"
+        raise ValueError(f"no recipe is called {name!r}; there are {', '.join(RECIPES)}; {hint}")
+    import yaml
+
+    with open(name, encoding="utf-8") as file:
+        data = yaml.safe_load(file)
+    if not isinstance(data, dict) or not isinstance(data.get("rules"), list):
+        raise ValueError(f"{name} is not a recipe: it needs `title` and a list of `rules`")
+    rules = tuple(_rule(rule, f"{name}: rule {i}") for i, rule in enumerate(data["rules"], 1))
+    return Recipe(str(data.get("title", Path(name).stem)), str(data.get("where", "As its recipe says.")), rules)
+
+
+def _rule(data: Any, where: str) -> Rule:
+    if not isinstance(data, dict):
+        raise ValueError(f"{where} is {data!r}; write {{stage: C2fGhost, stride: 16}} or {{conv: GhostConv}}")
+    rule = dict(data)
+    named = [kind for kind in ("conv", "stage") if kind in rule]
+    if len(named) != 1:
+        raise ValueError(f"{where} must name its block once, as `conv: Block` or as `stage: Block`")
+    block = rule.pop(named[0])
+    for key, value in rule.items():
+        if key not in KEYS:
+            raise ValueError(f"{where} has no key {key!r}; there are {', '.join(KEYS)}")
+        if not isinstance(value, KEYS[key]) or (KEYS[key] is int and isinstance(value, bool)):
+            raise ValueError(f"{where}: {key}: {value!r} must be {WORDS[KEYS[key]]}")
+    return Rule(named[0], str(block).removeprefix("plugins."), **rule)

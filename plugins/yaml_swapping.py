@@ -1,0 +1,363 @@
+"""A stock model YAML with light blocks in it: a recipe's rows edited one for one, everything else kept as it stands."""
+
+from __future__ import annotations
+
+import copy
+import difflib
+import math
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from .places import NoPlace, Place, place_of, refusal, row_arguments, standing
+from .recipes import Recipe, Rule, recipe
+from .registry import BLOCKS
+from .tables import columns
+
+TASKS = {
+    "detect": "detection",
+    "segment": "instance segmentation",
+    "pose": "pose estimation",
+    "obb": "oriented detection",
+    "classify": "classification",
+    "semantic": "semantic segmentation",
+    "depth": "depth estimation",
+}
+ROW = re.compile(r"^(  - \[.*\])\s*(?:#\s*(.*?))?\s*$")
+SCALE = re.compile(r"^  ([a-z]): (\[[^\]]*\])")
+NEW_HEAD = {"C3k2", "A2C2f", "C2fCIB"}
+"""Rows by whose presence Ultralytics tells that a model has YOLO11's lighter head; swapped, the YAML must say it."""
+
+
+@dataclass(frozen=True)
+class RowEdit:
+    """One row: its stock module, and the block that stands in for it or the reason why none does."""
+
+    row: int
+    stock: str
+    block: str = ""
+    args: tuple[Any, ...] = ()
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class SwappedYAML:
+    """The edited YAML's text, its usual file name, and what became of each row that is a convolution or stage."""
+
+    name: str
+    text: str
+    edits: list[RowEdit]
+
+    def report(self) -> str:
+        """What was swapped and what was left, a line a row."""
+        rows = [["row", "stock", "now", ""]]
+        for edit in self.edits:
+            now = f"plugins.{edit.block}" if edit.block else "stays"
+            rows.append([str(edit.row), edit.stock, now, edit.reason or _listed(edit.args)])
+        swapped = sum(bool(edit.block) for edit in self.edits)
+        return f"{columns(rows)}\n\n{swapped} of {len(self.edits)} convolutions and stages swapped"
+
+
+def swap_yaml(model: str, swap: str, *, figures: bool = True) -> SwappedYAML:
+    """Edit a stock YAML by a recipe.
+
+    Args:
+        model: A YAML that Ultralytics ships, by bare name with or without a scale letter, or a path.
+        swap: A recipe's name, or the YAML file of one.
+        figures: Count parameters and GFLOPs of each scale for the file's head; takes a second a scale.
+
+    Raises:
+        FileNotFoundError: no such YAML; names near ones.
+        ValueError: no such recipe, a block that is not registered, or no row that it can be applied to.
+    """
+    import yaml
+
+    import patch_ultralytics
+
+    patch_ultralytics.apply()
+    file, chosen = stock_file(model), recipe(swap)
+    for rule in chosen.rules:
+        if rule.block not in BLOCKS:
+            raise ValueError(f"recipe {swap}: no block is called {rule.block!r}; `yolo-plugins list` shows them")
+    text = file.read_text(encoding="utf-8")
+    cfg = yaml.safe_load(text)
+    edits, task = edit_rows(cfg, file.name, chosen)
+    if not any(edit.block for edit in edits):
+        rows = ", ".join(dict.fromkeys(row[2] for row in cfg["backbone"] + cfg["head"]))
+        reasons = "; ".join(dict.fromkeys(f"row {edit.row} ({edit.stock}) {edit.reason}" for edit in edits))
+        raise ValueError(f"{file.name}: no row can be swapped by {swap}: {reasons or f'there are only {rows}'}")
+    label = Path(swap).stem
+    name = light_name(file.stem, label, task)
+    body = _edited_text(text, file, edits)
+    if NEW_HEAD & {edit.stock for edit in edits} and not NEW_HEAD & _kept_modules(cfg, edits):
+        body = re.sub(
+            r"^(nc: .*)$",
+            r"\1\nlegacy: False # the head stays YOLO11's, whose rows are no longer here",
+            body,
+            count=1,
+            flags=re.M,
+        )
+    costs = _figures(body, name) if figures else {}
+    swapped = sum(bool(edit.block) for edit in edits)
+    where = chosen.where.replace("\n", "\n# ")
+    head = (
+        f"# {_family(file.stem)} {TASKS.get(task, task)} with {chosen.title}.\n# {where}\n"
+        f"# Rows are those of {file.name} one for one, so what is untouched takes its pretrained weights by name.\n"
+        f"# {swapped} of its {len(edits)} convolutions and stages are swapped: "
+        f"`yolo-plugins yaml {file.name} --swap {label}`\n\n"
+    )
+    return SwappedYAML(name, head + _with_figures(body, name, costs), edits)
+
+
+def edit_rows(cfg: dict[str, Any], name: str, chosen: Recipe) -> tuple[list[RowEdit], str]:
+    """What a recipe makes of a stock model's rows, and the model's task; `cfg` itself is left as it is."""
+    scales = list(cfg.get("scales") or [""])
+    smallest = min(scales, key=lambda s: math.prod(cfg["scales"][s][:2])) if cfg.get("scales") else ""
+    strides, task = _strides(cfg, name, smallest)
+    layers = {scale: _layers(cfg, scale) for scale in scales}
+    edits = []
+    for i, (_, n, module, args) in enumerate(cfg["backbone"] + cfg["head"]):
+        if i == len(strides) - 1 or module.startswith("plugins."):
+            continue
+        neck = i >= len(cfg["backbone"])
+        try:
+            places = [
+                place_of(m[0] if n > 1 and type(m) is nn.Sequential and _alike(m) else m)
+                for m in (x[i] for x in layers.values())
+            ]
+        except NoPlace as error:
+            edits.append(RowEdit(i, module, reason=str(error)))
+            continue
+        found = [place for place in places if place is not None]
+        if found:
+            edits.append(_edit_row(i, module, args, found, strides[i], neck, chosen))
+    return edits, task
+
+
+def apply_edits(cfg: dict[str, Any], edits: list[RowEdit]) -> None:
+    """Put the edited rows into a model's description."""
+    rows = cfg["backbone"] + cfg["head"]
+    for edit in edits:
+        if edit.block:
+            rows[edit.row][2:] = [f"plugins.{edit.block}", list(edit.args)]
+
+
+def _edit_row(
+    i: int, module: str, args: list[Any], places: list[Place], stride: float, neck: bool, chosen: Recipe
+) -> RowEdit:
+    reasons = []
+    first = places[0]
+    kind = "conv" if first.kind == "conv" else "stage"
+    for rule in chosen.rules:
+        if rule.kind != kind:
+            continue
+        reason = _out_of_reach(rule, first, stride, neck)
+        if reason is None:
+            cls = BLOCKS[rule.block]
+            stands = [standing(cls, place) for place in places]
+            refused = (refusal(cls, place, rule.options) for place in stands)
+            reason = next((r for r in refused if r), None)
+            if reason is None:
+                row = (args[0], *row_arguments(cls, stands[0], rule.options))
+                return RowEdit(i, module, rule.block, row)
+        reasons.append(reason)
+    return RowEdit(i, module, reason=reasons[-1] if reasons else f"the recipe has no rule for a {kind}")
+
+
+def _out_of_reach(rule: Rule, place: Place, stride: float, neck: bool) -> str | None:
+    if neck and not rule.neck:
+        return "is in the neck, which the recipe leaves"
+    if not neck and stride < rule.stride:
+        return f"is at stride {stride:g}; the recipe begins at {rule.stride}"
+    if place.kind == "conv" and place.k < rule.kernel:
+        return f"has a {place.k}×{place.k} kernel; the recipe begins at {rule.kernel}×{rule.kernel}"
+    return None
+
+
+def _alike(layers: nn.Sequential) -> bool:
+    return len({type(layer) for layer in layers}) == 1
+
+
+def _kept_modules(cfg: dict[str, Any], edits: list[RowEdit]) -> set[str]:
+    gone = {edit.row for edit in edits if edit.block}
+    return {row[2] for i, row in enumerate(cfg["backbone"] + cfg["head"]) if i not in gone}
+
+
+def stock_file(model: str) -> Path:
+    """The YAML of that path, or the one of that bare name, scale letter or not, that the installed Ultralytics ships.
+
+    Raises:
+        FileNotFoundError: there is none; names near ones.
+    """
+    if Path(model).is_file():
+        return Path(model)
+    shipped = {path.name: path for path in stock_files()}
+    name = model if model.endswith((".yaml", ".yml")) else f"{model}.yaml"
+    for candidate in (name, re.sub(r"^(yolo(?:e-)?v?\d+)[nslmx](?=[-.])", r"\1", name)):
+        if candidate in shipped:
+            return shipped[candidate]
+    near = difflib.get_close_matches(name, shipped, n=3)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"Ultralytics ships {len(shipped)}, such as yolov8.yaml"
+    raise FileNotFoundError(f"{model} is neither a file nor a model YAML of the installed Ultralytics; {hint}")
+
+
+def stock_files() -> list[Path]:
+    """Every model YAML that the installed Ultralytics ships."""
+    import ultralytics
+
+    return sorted((Path(ultralytics.__file__).parent / "cfg" / "models").rglob("*.yaml"))
+
+
+def light_name(stem: str, label: str, task: str = "detect") -> str:
+    """The file name of a light model: yolov8-seg and ghost → yolov8-ghost-seg.yaml."""
+    family = re.match(r"(?:yoloe-(?:v?\d+)|yolov?\d+[a-z]?|rtdetr-[a-z0-9]+)", stem)
+    at = family.end() if family else len(stem)
+    return f"{stem[:at]}-{label}{stem[at:]}.yaml"
+
+
+def with_scale(name: str, scale: str) -> str:
+    """A YAML's name with a scale letter, where it has none: yolov8-ghost.yaml → yolov8n-ghost.yaml."""
+    return re.sub(r"^(yolo(?:e-)?v?\d+)(?=[-.])", rf"\g<1>{scale}", name)
+
+
+@contextmanager
+def built(text: str, name: str) -> Iterator[Any]:
+    """The Ultralytics model of a YAML's text, under the file name that gives it scale and kind."""
+    from ultralytics import RTDETR, YOLO
+    from ultralytics.utils import LOGGER
+
+    level = LOGGER.level
+    LOGGER.setLevel("ERROR")
+    kind = RTDETR if "RTDETRDecoder" in text else YOLO
+    # A prefix without digits: Ultralytics looks for a scale letter in the whole path.
+    with tempfile.TemporaryDirectory(prefix="yolo-plugins-") as folder:
+        file = Path(folder) / name
+        file.write_text(text, encoding="utf-8")
+        try:
+            yield kind(file)
+        finally:
+            LOGGER.setLevel(level)
+
+
+def _strides(cfg: dict[str, Any], name: str, scale: str) -> tuple[list[float], str]:
+    """Stride of each row's output, found by running the smallest scale once, and the task."""
+    import yaml
+
+    heights: dict[int, float] = {}
+    with built(yaml.safe_dump(_offline(cfg)), with_scale(name, scale)) as yolo:
+        layers = yolo.model.model
+        hooks = [
+            layer.register_forward_hook(lambda _, __, out, i=i: heights.__setitem__(i, _stride(out)))
+            for i, layer in enumerate(layers)
+        ]
+        with torch.no_grad():
+            yolo.model.eval()(torch.zeros(1, cfg.get("channels", 3), 256, 256))
+        for hook in hooks:
+            hook.remove()
+        return [heights.get(i, math.inf) for i in range(len(layers))], str(yolo.task)
+
+
+def _stride(output: Any) -> float:
+    return 256 / output.shape[-2] if isinstance(output, torch.Tensor) and output.dim() == 4 else math.inf
+
+
+def _layers(cfg: dict[str, Any], scale: str) -> nn.Sequential:
+    """A model's rows as layers at a scale, without memory behind them."""
+    from ultralytics.nn import tasks
+
+    described = _offline(cfg)
+    described["scale"] = scale
+    with torch.device("meta"):
+        return tasks.parse_model(described, ch=cfg.get("channels", 3), verbose=False)[0]
+
+
+def _offline(cfg: dict[str, Any]) -> dict[str, Any]:
+    """A copy whose TorchVision rows do not ask for weights from the network."""
+    cfg = copy.deepcopy(cfg)
+    for row in cfg["backbone"] + cfg["head"]:
+        if row[2] == "TorchVision":
+            row[3][2] = None
+    return cfg
+
+
+def _edited_text(text: str, file: Path, edits: list[RowEdit]) -> str:
+    """The stock text from its first key on, with the edited rows; comments of a file's own head and parts go."""
+    import yaml
+
+    swaps = {edit.row: edit for edit in edits if edit.block}
+    lines, i = [], 0
+    for line in text.splitlines():
+        if re.match(r"^#", line):
+            continue
+        match = ROW.match(line)
+        if match:
+            if i in swaps:
+                line = _row_text(yaml.safe_load(match[1])[0], swaps[i], match[2])
+            i += 1
+        lines.append(line)
+    cfg = yaml.safe_load(text)
+    if i != len(cfg["backbone"] + cfg["head"]):
+        raise ValueError(f"{file}: rows must be written one a line, as `  - [from, repeats, module, [arguments]]`")
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip() + "\n"
+
+
+def _row_text(row: list[Any], edit: RowEdit, comment: str | None) -> str:
+    note = ", ".join(part for part in (comment, f"was {edit.stock}") if part)
+    return f"  - [{_written(row[0])}, {row[1]}, plugins.{edit.block}, {_listed(edit.args)}] # {note}"
+
+
+def _listed(values: tuple[Any, ...]) -> str:
+    return f"[{', '.join(map(_written, values))}]"
+
+
+def _written(value: Any) -> str:
+    if isinstance(value, list):
+        return _listed(tuple(value))
+    return f'"{value}"' if isinstance(value, str) and value != "nc" else str(value)
+
+
+def _figures(text: str, name: str) -> dict[str, tuple[int, float]]:
+    """Parameters and GFLOPs at each scale, before fusing, at 640×640."""
+    import yaml
+    from ultralytics.utils.torch_utils import get_flops
+
+    costs = {}
+    for scale in yaml.safe_load(text).get("scales") or [""]:
+        with built(text, with_scale(name, scale)) as yolo:
+            costs[scale] = (sum(p.numel() for p in yolo.model.parameters()), get_flops(yolo.model, 640))
+    return costs
+
+
+def _with_figures(text: str, name: str, costs: dict[str, tuple[int, float]]) -> str:
+    """The text with counted figures for the stock ones: a comment at each scale, or at `nc` for a model without."""
+    first = with_scale(name, next(iter(costs), ""))
+    note = f"figures before fusing at 640×640: `yolo-plugins info {first}`"
+    lines = []
+    for line in text.splitlines():
+        match = SCALE.match(line)
+        if line.strip() == "# [depth, width, max_channels]":
+            continue
+        if line.startswith("scales:"):
+            line = f"scales: # [depth, width, max_channels]{'; ' + note if costs else ''}"
+        elif match:
+            line = f"  {match[1]}: {match[2]}" + (f" # {_cost(*costs[match[1]])}" if costs else "")
+        elif line.startswith("nc:") and "" in costs:
+            line = f"{line}; {_cost(*costs[''])}, {note}"
+        lines.append(line)
+    return "\n".join(lines) + "\n"
+
+
+def _cost(params: int, gflops: float) -> str:
+    return f"{params:,} parameters" + (f", {gflops:.1f} GFLOPs" if gflops else "")
+
+
+def _family(stem: str) -> str:
+    name = re.sub(r"-(seg|cls|pose|obb|sem|depth)(?=-|$)", "", stem)
+    return name.replace("yoloe", "YOLOE").replace("yolo", "YOLO").replace("rtdetr", "RT-DETR")

@@ -1,0 +1,277 @@
+"""`transplant`: swapped blocks learn from unlabelled images what the replaced ones did."""
+
+import copy
+import hashlib
+import os
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from ultralytics import YOLO
+from yolo_plugins import ConvBNAct, GhostConv, Schedule, replace, transplant
+from yolo_plugins.checkpoint_transplanting import load_teacher, transplant_checkpoint
+from yolo_plugins.cli import main
+from yolo_plugins.images import find_images, image_batches
+from yolo_plugins.transplanting import inherit, unexplained
+
+import patch_ultralytics
+
+SHORT = Schedule(block_steps=3, joint_steps=3, recalibration=2)
+
+
+@pytest.fixture(autouse=True)
+def patched():
+    patch_ultralytics.apply()
+    yield
+    patch_ultralytics.revert()
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("images")
+    noise = np.random.default_rng(0)
+    for i in range(6):
+        coarse = noise.integers(0, 255, (6, 8, 3), dtype=np.uint8)
+        cv2.imwrite(str(folder / f"{i}.jpg"), cv2.resize(coarse, (96, 72), interpolation=cv2.INTER_CUBIC))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    file = tmp_path_factory.mktemp("teacher") / "best.pt"
+    torch.manual_seed(0)
+    yolo = YOLO("yolov8n.yaml")
+    yolo.model.names = {i: f"class {i}" for i in range(80)}
+    yolo.save(file)
+    return file
+
+
+def small_model():
+    torch.manual_seed(0)
+    layers = []
+    for c1, c2, s in ((3, 16, 1), (16, 32, 2), (32, 32, 1)):
+        layers += [nn.Conv2d(c1, c2, 3, s, padding=1, bias=False), nn.BatchNorm2d(c2), nn.ReLU()]
+    model = nn.Sequential(*layers)
+    for norm in (m for m in model if isinstance(m, nn.BatchNorm2d)):
+        nn.init.uniform_(norm.weight, 0.5, 1.5)
+        nn.init.uniform_(norm.bias, -0.5, 0.5)
+    with torch.no_grad():
+        for _ in range(100):  # until its statistics are those of the images
+            model.train()(smooth())
+    return model.eval()
+
+
+def smooth(n=4):
+    return nn.functional.interpolate(torch.rand(n, 3, 8, 8), size=32, mode="bilinear")
+
+
+def digest(file):
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+def state_of(model):
+    return {name: tensor.clone() for name, tensor in model.state_dict().items()}
+
+
+def test_a_block_that_can_do_the_same_learns_to():
+    teacher = small_model()
+    student = copy.deepcopy(teacher)
+    replace(student, ConvBNAct)
+    before = state_of(teacher)
+    report = transplant(teacher, student, smooth, schedule=Schedule(block_steps=60, joint_steps=100))
+    assert list(report.alone) == ["3", "6"]
+    assert min(report.in_place.values()) > 0.95
+    assert all(torch.equal(before[name], tensor) for name, tensor in teacher.state_dict().items())
+    assert not teacher.training
+
+
+def test_ghost_modules_come_nearer_to_the_replaced_convolutions_with_the_joint_steps():
+    teacher = small_model()
+    results = {}
+    for joint in (0, 150):
+        student = copy.deepcopy(teacher)
+        replace(student, GhostConv)
+        report = transplant(teacher, student, smooth, schedule=Schedule(block_steps=40, joint_steps=joint))
+        results[joint] = report.in_place["6"]
+    assert results[150] > 0.3
+    assert results[150] > results[0] + 0.2
+
+
+def test_a_ghost_modules_first_maps_begin_as_the_replaced_ones():
+    teacher = small_model()
+    group = nn.Sequential(*copy.deepcopy(teacher)[3:6])
+    ghost = GhostConv(16, 32, 3, 2, act="relu")
+    inherit(group, ghost.eval())
+    x = torch.rand(2, 16, 16, 16)
+    with torch.no_grad():
+        torch.testing.assert_close(ghost(x)[:, :16], group(x)[:, :16])
+
+
+def test_unexplained_is_one_for_the_mean_and_nought_for_the_target():
+    target = torch.randn(8, 3, 16, 16)
+    assert unexplained(target, target) == 0
+    mean = target.mean((0, 2, 3), keepdim=True).expand_as(target)
+    assert unexplained(mean, target) == pytest.approx(1 / 1.1, abs=0.02)
+
+
+def test_an_interrupted_transplant_goes_on_where_it_was(tmp_path):
+    teacher, state = small_model(), tmp_path / "state"
+    schedule = Schedule(block_steps=5, joint_steps=120)
+    seen = []
+
+    class Interrupted(Exception):
+        pass
+
+    def stop_at_70(phase, step, steps, loss):
+        if (phase, step) == ("joint", 70):
+            raise Interrupted
+
+    def run(progress):
+        student = copy.deepcopy(teacher)
+        replace(student, GhostConv)
+        return transplant(teacher, student, smooth, schedule=schedule, state=state, progress=progress)
+
+    with pytest.raises(Interrupted):
+        run(stop_at_70)
+    assert state.is_file()
+    report = run(lambda phase, step, steps, loss: seen.append((phase, step)))
+    assert seen[0] == ("joint", 51)
+    assert seen[-1] == ("joint", 120)
+    assert set(report.alone) == {"3", "6"}
+    assert not state.exists()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_progress_of_other_settings_is_not_gone_on_from(tmp_path):
+    teacher, state = small_model(), tmp_path / "state"
+    student = copy.deepcopy(teacher)
+    replace(student, GhostConv)
+
+    def fail(phase, step, steps, loss):
+        if phase == "joint":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        transplant(teacher, student, smooth, schedule=SHORT, state=state, progress=fail)
+    with pytest.raises(ValueError, match="other settings; remove it"):
+        transplant(teacher, student, smooth, schedule=Schedule(block_steps=9), state=state)
+
+
+def test_blocks_that_do_not_fit_are_named_with_both_shapes():
+    teacher = small_model()
+    student = copy.deepcopy(teacher)
+    student[3] = GhostConv(16, 32, 3, 1)
+    with pytest.raises(ValueError, match=r"3: GhostConv makes \(32, 32, 32\) .* Conv2d makes \(32, 16, 16\)"):
+        transplant(teacher, student, smooth, schedule=SHORT)
+    with pytest.raises(ValueError, match="no light block"):
+        transplant(teacher, copy.deepcopy(teacher), smooth, schedule=SHORT)
+
+
+def test_a_checkpoint_becomes_a_light_one_that_ultralytics_takes(checkpoint, images, tmp_path):
+    teacher_before, output = digest(checkpoint), tmp_path / "init.pt"
+    report, (before, after) = transplant_checkpoint(
+        checkpoint, images, output, swap="ghost", imgsz=64, batch=2, schedule=SHORT
+    )
+    assert after < before
+    assert len(report.in_place) == 13
+    assert digest(checkpoint) == teacher_before
+    assert [path.name for path in tmp_path.iterdir()] == ["init.pt"]
+    light, teacher = load_teacher(output)[0], load_teacher(checkpoint)[0]
+    assert light.names == teacher.names
+    assert light.yaml["backbone"][2][2] == "plugins.C2fGhost"
+    rebuilt = type(light)(copy.deepcopy(light.yaml), verbose=False)
+    rebuilt.load_state_dict(light.state_dict())
+
+
+@pytest.mark.parametrize("swap", ["dwconv-gentle", "se"])
+def test_every_layer_that_is_not_swapped_is_the_teachers_before_the_joint_steps(checkpoint, images, tmp_path, swap):
+    output = tmp_path / "init.pt"
+    schedule = Schedule(block_steps=1, joint_steps=0, recalibration=1)
+    transplant_checkpoint(checkpoint, images, output, swap=swap, imgsz=64, batch=2, schedule=schedule)
+    light, teacher = (
+        dict(load_teacher(output)[0].named_parameters()),
+        dict(load_teacher(checkpoint)[0].named_parameters()),
+    )
+    untouched = [name for name in teacher if name.startswith(("model.0.", "model.3.", "model.22."))]
+    assert all(torch.equal(light[name].half(), teacher[name].half()) for name in untouched)
+
+
+def test_another_number_of_classes_begins_the_head_anew(checkpoint, images, tmp_path):
+    output = tmp_path / "init.pt"
+    transplant_checkpoint(checkpoint, images, output, swap="se", imgsz=64, batch=2, nc=3, schedule=SHORT)
+    light = load_teacher(output)[0]
+    assert light.model[-1].nc == light.yaml["nc"] == 3
+    assert YOLO(output).predict(np.zeros((64, 64, 3), np.uint8), imgsz=64, verbose=False)
+
+
+def test_an_aligned_yaml_may_be_given_and_another_is_refused(checkpoint, images, tmp_path):
+    output = tmp_path / "init.pt"
+    transplant_checkpoint(checkpoint, images, output, model="yolov8-se.yaml", imgsz=64, batch=2, schedule=SHORT)
+    assert output.is_file()
+    with pytest.raises(ValueError, match="must be aligned"):
+        transplant_checkpoint(checkpoint, images, tmp_path / "other.pt", model="yolo11.yaml", imgsz=64)
+
+
+def command(*arguments, cwd):
+    environment = {**os.environ, "YOLO_CONFIG_DIR": str(cwd)}
+    return subprocess.run(
+        [sys.executable, "-m", "yolo_plugins.cli", "transplant", *map(str, arguments)],
+        cwd=cwd, env=environment, capture_output=True, text=True, timeout=180, check=False,
+    )  # fmt: skip
+
+
+def test_the_command_reports_each_block_and_writes_the_checkpoint(checkpoint, images, tmp_path):
+    done = command(
+        checkpoint, "--swap", "dwconv-gentle", "--images", images, "-o", "init.pt", "--imgsz", 64, "--batch", 2,
+        "--block-steps", 1, "--joint-steps", 1, cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "model.21" in done.stdout
+    assert "tensors copied from the teacher" in done.stdout
+    assert (tmp_path / "init.pt").is_file()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        pytest.param({"checkpoint": "none.pt"}, "none.pt does not exist", id="no checkpoint"),
+        pytest.param({"checkpoint": "empty.pt"}, "not a checkpoint with a model inside", id="not a checkpoint"),
+        pytest.param({"images": "nowhere"}, "nowhere is not a folder of images", id="no folder"),
+        pytest.param({"images": "."}, "no image is in", id="no images"),
+        pytest.param({"swap": "gost"}, "did you mean ghost", id="recipe"),
+        pytest.param({"output": "exists.pt"}, "--force replaces it", id="output"),
+    ],
+)
+def test_what_cannot_be_transplanted_is_said_in_one_line(
+    checkpoint, images, tmp_path, monkeypatch, capsys, change, message
+):
+    monkeypatch.chdir(tmp_path)
+    torch.save({"model": None}, tmp_path / "empty.pt")
+    (tmp_path / "exists.pt").touch()
+    given = {"checkpoint": checkpoint, "swap": "ghost", "images": images, "output": "init.pt", **change}
+    arguments = [given["checkpoint"], "--swap", given["swap"], "--images", given["images"], "-o", given["output"]]
+    assert main(["transplant", *map(str, arguments)]) == 1
+    said = capsys.readouterr().err.strip().splitlines()
+    assert len(said) == 1
+    assert message in said[0]
+    assert not (tmp_path / "init.pt").exists()
+
+
+def test_a_file_that_is_no_image_is_named(tmp_path):
+    (tmp_path / "broken.jpg").write_bytes(b"no image")
+    with pytest.raises(ValueError, match=r"broken\.jpg cannot be read"):
+        image_batches(find_images(tmp_path), 64, 1)()
+
+
+def test_images_of_any_shape_become_batches_of_multiples_of_32(tmp_path):
+    for i, shape in enumerate([(40, 80, 3), (200, 100, 3), (64, 64, 3)]):
+        cv2.imwrite(str(tmp_path / f"{i}.png"), np.full(shape, 200, np.uint8))
+    batch = image_batches(find_images(tmp_path), 96, 5)()
+    assert batch.shape[:2] == (5, 3)
+    assert max(batch.shape[2:]) == 96
+    assert all(side % 32 == 0 for side in batch.shape[2:])
+    assert 0 <= batch.min() <= batch.max() <= 1

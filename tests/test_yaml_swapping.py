@@ -1,0 +1,200 @@
+"""`yolo-plugins yaml`: a light version of any stock YAML, by recipes."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+import torch
+import yaml
+from ultralytics import YOLO
+from yolo_plugins import model_yamls
+from yolo_plugins.recipes import RECIPES, recipe
+from yolo_plugins.yaml_swapping import built, light_name, stock_file, stock_files, swap_yaml, with_scale
+
+import patch_ultralytics
+
+SHIPPED = [(f"yolov8{task}.yaml", kind) for task in ("", "-seg") for kind in ("ghost", "dwconv", "shuffle", "se")]
+SAMPLE = [
+    ("yolov3-tiny.yaml", "dwconv"),
+    ("yolov5.yaml", "ghost"),
+    ("yolov6.yaml", "shuffle"),
+    ("yolov8-cls.yaml", "se"),
+    ("yolov9t.yaml", "ghost"),
+    ("yolov10n.yaml", "dwconv"),
+    ("yolo11-seg.yaml", "ghost"),
+    ("yolo11-obb.yaml", "shuffle-gentle"),
+    ("yolo12.yaml", "ghost"),
+    ("yolo26-pose.yaml", "ghost-gentle"),
+]
+NOTHING_TO_SWAP = {
+    "yolo11-cls-resnet18.yaml",
+    "yolov8-cls-resnet50.yaml",
+    "yolov8-cls-resnet101.yaml",
+    "yolov8-ghost.yaml",
+    "yolov8-ghost-p2.yaml",
+    "yolov8-ghost-p6.yaml",
+}
+NO_STAGES = {"yolov3-tiny.yaml", "yolov6.yaml"}
+ATTENTION_FROM_STRIDE_16 = {("yolo12-cls.yaml", kind) for kind in ("dwconv-gentle", "shuffle-gentle", "se")}
+
+
+@pytest.fixture(autouse=True)
+def patched():
+    patch_ultralytics.apply()
+    yield
+    patch_ultralytics.revert()
+
+
+def without_figures(text):
+    text = re.sub(r"; figures before fusing.*", "", text)
+    return re.sub(r" # [\d,]+ parameters.*", "", text)
+
+
+@pytest.mark.parametrize(("stock", "kind"), SHIPPED)
+def test_the_shipped_yamls_are_what_the_command_writes(stock, kind):
+    swapped = swap_yaml(stock, kind, figures=False)
+    shipped = (model_yamls.FOLDER / swapped.name).read_text(encoding="utf-8")
+    assert swapped.text == without_figures(shipped)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("stock", "kind"), SHIPPED)
+def test_the_shipped_figures_are_what_the_command_counts(stock, kind):
+    swapped = swap_yaml(stock, kind)
+    assert swapped.text == (model_yamls.FOLDER / swapped.name).read_text(encoding="utf-8")
+
+
+def build_and_train_a_step(stock, kind):
+    swapped = swap_yaml(stock, kind, figures=False)
+    described = yaml.safe_load(swapped.text)
+    scales = described.get("scales")
+    smallest = min(scales, key=lambda s: scales[s][0] * scales[s][1]) if scales else ""
+    with built(swapped.text, with_scale(swapped.name, smallest)) as yolo:
+        model = yolo.model.train()
+        size = 256 if "RTDETR" in swapped.text else 64
+        output = model.predict(torch.rand(2, 3, size, size))
+        total = sum(t.float().pow(2).mean() for t in tensors(output) if t.requires_grad)
+        total.backward()
+        blocks = [m for m in model.modules() if type(m).__module__.startswith("yolo_plugins.")]
+        trained = [p.grad is not None for m in blocks for p in m.parameters()]
+        assert trained
+        assert all(trained)
+    return swapped
+
+
+def tensors(output):
+    if isinstance(output, torch.Tensor):
+        return [output]
+    if isinstance(output, dict):
+        output = output.values()
+    return [t for part in output or () for t in tensors(part)]
+
+
+@pytest.mark.parametrize(("stock", "kind"), SAMPLE)
+def test_a_light_model_of_each_family_builds_and_trains(stock, kind):
+    swapped = build_and_train_a_step(stock, kind)
+    assert any(edit.block for edit in swapped.edits)
+    assert all(edit.block or edit.reason for edit in swapped.edits)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", RECIPES)
+@pytest.mark.parametrize("stock", [path.name for path in stock_files()])
+def test_every_stock_yaml_takes_every_recipe(stock, kind):
+    only_stages = all(rule.kind == "stage" for rule in RECIPES[kind].rules)
+    nothing = stock in NOTHING_TO_SWAP or (stock in NO_STAGES and only_stages)
+    if nothing or (stock, kind) in ATTENTION_FROM_STRIDE_16:
+        with pytest.raises(ValueError, match="no row can be swapped"):
+            swap_yaml(stock, kind, figures=False)
+    else:
+        build_and_train_a_step(stock, kind)
+
+
+@pytest.mark.parametrize(("stock", "scale"), [("yolov8.yaml", "n"), ("yolo11.yaml", "n"), ("yolo26.yaml", "m")])
+def test_rows_that_are_not_swapped_are_the_stock_ones(stock, scale):
+    swapped = swap_yaml(stock, "ghost", figures=False)
+    gone = {edit.row for edit in swapped.edits if edit.block}
+    with built(swapped.text, with_scale(swapped.name, scale)) as yolo:
+        light = yolo.model.model
+    stock_rows = YOLO(with_scale(stock, scale)).model.model
+    assert len(light) == len(stock_rows)
+    for i, (ours, theirs) in enumerate(zip(light, stock_rows, strict=True)):
+        assert ours.f == theirs.f
+        if i not in gone:
+            shapes = [{k: v.shape for k, v in row.state_dict().items()} for row in (ours, theirs)]
+            assert shapes[0] == shapes[1]
+
+
+def test_a_shuffle_unit_stands_only_where_it_can_at_every_scale():
+    blocks = {edit.row: edit.block for edit in swap_yaml("yolov8.yaml", "shuffle", figures=False).edits}
+    assert blocks[5] == "ShuffleUnit"
+    assert blocks[7] == "GroupConv"  # 512 → 512 channels at scales l and x
+
+
+def test_a_row_that_cannot_be_swapped_stays_and_says_why():
+    edits = {edit.row: edit for edit in swap_yaml("yolov5.yaml", "ghost", figures=False).edits}
+    assert not edits[0].block
+    assert "even kernel of 6" in edits[0].reason
+
+
+def test_a_recipe_may_be_the_users_own_file(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text("title: my stages\nrules:\n  - {stage: C2fDW, stride: 32, neck: false, options: {d: 3}}\n")
+    edits = [edit for edit in swap_yaml("yolov8.yaml", str(file), figures=False).edits if edit.block]
+    assert [(edit.row, edit.block, edit.args) for edit in edits] == [(8, "C2fDW", (1024, True, 3))]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("rules: 3", "needs `title` and a list of `rules`"),
+        ("rules: [{stge: C2fDW}]", "rule 1 must name its block once"),
+        ("rules: [{stage: C2fDW, strid: 3}]", "rule 1 has no key 'strid'"),
+        ("rules: [{stage: C2fDW, stride: far}]", "rule 1: stride: 'far' must be a whole number"),
+        ("rules: [{stage: C2fWD}]", "no block is called 'C2fWD'"),
+    ],
+)
+def test_a_wrong_recipe_file_is_refused(tmp_path, text, message):
+    file = tmp_path / "mine.yaml"
+    file.write_text(text)
+    with pytest.raises(ValueError, match=re.escape(message)):
+        swap_yaml("yolov8.yaml", str(file), figures=False)
+
+
+def test_unknown_names_come_with_the_nearest():
+    with pytest.raises(ValueError, match="did you mean ghost"):
+        recipe("gost")
+    with pytest.raises(FileNotFoundError, match=r"did you mean yolo11-seg\.yaml"):
+        stock_file("yolo11-sgg.yaml")
+
+
+@pytest.mark.parametrize(
+    ("stem", "task", "name"),
+    [
+        ("yolov8-seg", "segment", "yolov8-ghost-seg.yaml"),
+        ("yolo26-p2", "detect", "yolo26-ghost-p2.yaml"),
+        ("yoloe-11-seg", "segment", "yoloe-11-ghost-seg.yaml"),
+        ("rtdetr-l", "detect", "rtdetr-l-ghost.yaml"),
+    ],
+)
+def test_a_light_model_is_named_like_its_stock_one(stem, task, name):
+    assert light_name(stem, "ghost") == name
+
+
+def run(*arguments, cwd):
+    command = [sys.executable, "-m", "yolo_plugins.cli", *arguments]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_the_command_writes_a_file_that_builds_and_does_not_replace_one(tmp_path):
+    done = run("yaml", "yolov9t.yaml", "--swap", "ghost", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "8 of 10 convolutions and stages swapped" in done.stdout
+    file = tmp_path / "yolov9t-ghost.yaml"
+    params = sum(p.numel() for p in YOLO(file).model.parameters())
+    assert f"{params:,} parameters" in file.read_text()
+    again = run("yaml", "yolov9t.yaml", "--swap", "ghost", cwd=tmp_path)
+    assert again.returncode == 1
+    assert "--force replaces it" in again.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["yolov9t-ghost.yaml"]
