@@ -8,14 +8,18 @@ import re
 import subprocess
 import sys
 import sysconfig
+import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
 
 from ..tables import columns
+from .console import Console
 from .dataset import write
+from .pictures import beside, curves
 
 # A quick schedule for few images: an optimizer step for every batch, little warm-up, mosaics switched off at the end.
 SCHEDULE = (
@@ -79,21 +83,51 @@ def run(settings: Settings) -> list[Result]:
         )
     from ..startup import activate
 
-    start = time.monotonic()
+    start, console = time.monotonic(), Console()
+    say = console.say
     where, new = activate()
     say(f"1. the plain `yolo` command knows the pack ({'activated' if new else 'active already'} in {where})")
     folder = settings.folder.resolve()
     say(f"2. drawing {settings.images} training and {settings.images // 4} validation images into {folder / 'shapes'}")
-    data = write(folder / "shapes", settings.images, settings.images // 4, settings.imgsz, settings.seed, _drawn)
-    results = [_task(settings, task, data, number) for number, task in enumerate(settings.tasks, 3)]
-    from .pictures import beside, curves
-
-    say(f"{len(settings.tasks) + 3}. pictures")
+    data = write(
+        folder / "shapes",
+        settings.images,
+        settings.images // 4,
+        settings.imgsz,
+        settings.seed,
+        lambda done, total: console.running("drawn", f"{done}/{total}"),
+    )
+    console.done("drawn")
+    say("3. train, validate, predict, export to ONNX and run the exported file: " + " and ".join(settings.tasks))
+    results = _side_by_side(settings, data, console)
+    say("4. pictures")
     for task in settings.tasks:
         say(f"   {beside(folder, task, data.parent)}   labels beside predictions")
     say(f"   {curves(folder, {r.task: r.curve for r in results})}   training curves")
     say(f"\n{table(results)}\n\nin {clock(time.monotonic() - start)}; everything is in {folder}")
     return results
+
+
+def _side_by_side(settings: Settings, data: Path, console: Console) -> list[Result]:
+    """All tasks at once, since Ultralytics leaves a core of the processor idle; the first that fails stops the others.
+
+    The first task scans the labels and writes Ultralytics' settings, the others start when it has.
+    """
+    stop = threading.Event()
+    caches = [data.parent / "labels" / f"{split}.cache" for split in ("train", "val")]
+    with ThreadPoolExecutor(len(settings.tasks)) as pool:
+        try:
+            tasks = []
+            for task in settings.tasks:
+                tasks.append(pool.submit(_Task(settings, task, data, console, stop).run))
+                while not tasks[0].done() and not all(cache.is_file() for cache in caches):
+                    time.sleep(0.2)
+            for finished in as_completed(tasks):
+                finished.result()
+            return [task.result() for task in tasks]
+        except BaseException:
+            stop.set()
+            raise
 
 
 def table(results: Sequence[Result]) -> str:
@@ -128,42 +162,83 @@ def table(results: Sequence[Result]) -> str:
     return columns([heading, *rows], right=range(1, len(heading)))
 
 
-def _task(settings: Settings, task: str, data: Path, number: int) -> Result:
-    folder, start = settings.folder.resolve(), time.monotonic()
-    say(f"{number}. {task}: train, validate, predict, export to ONNX, and run the exported file")
-    images, runs = data.parent / "images" / "val", folder / "runs"
-    best, results = runs / task / "weights" / "best.pt", runs / task / "results.csv"
-    size, place = f"imgsz={settings.imgsz}", [f"project={runs}", "exist_ok=True"]
-    common = [f"data={data}", size, "workers=1", "plots=False", *place]
-    schedule = [f"epochs={settings.epochs}", f"seed={settings.seed}", *SCHEDULE]
-    train = ["train", f"model={TASKS[task]}", *common, *schedule, f"name={task}"]
-    val = ["val", f"model={best}", *common, f"name={task}-val"]
-    predict = ["predict", f"model={best}", f"source={images}", size, *place, f"name={task}-predict"]
-    log = _yolo(folder, f"{task}-train", *train, watch=results, epochs=settings.epochs)
-    cost = re.search(r"summary: .*?([\d,]+) parameters.*?([\d.]+) GFLOPs", log)
-    metrics = _metrics(_yolo(folder, f"{task}-val", *val))
-    _yolo(folder, f"{task}-predict", *predict, "save_txt=True", "save_conf=True", "verbose=False")
-    _yolo(folder, f"{task}-export", "export", f"model={best}", "format=onnx", size)
-    check = [sys.executable, "-m", "yolo_plugins.demo.check_onnx", str(best), str(images), str(settings.imgsz)]
-    checked = _run(folder, f"{task}-onnx", check)
-    runtime, difference, boxes = checked.strip().splitlines()[-1].split("\t")
-    say(f"      {runtime}: differs from torch by {float(difference):.0e} at most; {boxes} boxes are the same")
-    if cost is None:
-        raise RuntimeError(f"no model summary in {folder / 'logs' / f'{task}-train.log'}")
-    return Result(
-        task,
-        time.monotonic() - start,
-        metrics[0],
-        metrics[1],
-        metrics[2] if len(metrics) > 2 else None,
-        int(cost[1].replace(",", "")),
-        float(cost[2]),
-        best.with_suffix(".onnx").stat().st_size / 1e6,
-        runtime,
-        float(difference),
-        boxes,
-        _read_csv(results),
-    )
+class _Task:
+    """One task from training to a checked ONNX file."""
+
+    def __init__(self, settings: Settings, task: str, data: Path, console: Console, stop: threading.Event) -> None:
+        self.settings, self.task, self.data = settings, task, data
+        self.console, self.stop = console, stop
+        self.folder = settings.folder.resolve()
+
+    def run(self) -> Result:
+        settings, task, start = self.settings, self.task, time.monotonic()
+        images, runs = self.data.parent / "images" / "val", self.folder / "runs"
+        best, results = runs / task / "weights" / "best.pt", runs / task / "results.csv"
+        results.unlink(missing_ok=True)
+        size, place = f"imgsz={settings.imgsz}", [f"project={runs}", "exist_ok=True"]
+        common = [f"data={self.data}", size, "workers=1", "plots=False", *place]
+        schedule = [f"epochs={settings.epochs}", f"seed={settings.seed}", *SCHEDULE]
+        log = self.yolo("train", f"model={TASKS[task]}", *common, *schedule, f"name={task}", watch=results)
+        cost = re.search(r"summary: .*?([\d,]+) parameters.*?([\d.]+) GFLOPs", log)
+        if cost is None:
+            raise RuntimeError(f"no model summary in {self.log('train')}")
+        metrics = _metrics(self.yolo("val", f"model={best}", *common, f"name={task}-val"))
+        predict = [f"model={best}", f"source={images}", size, *place, f"name={task}-predict"]
+        self.yolo("predict", *predict, "save_txt=True", "save_conf=True", "verbose=False")
+        self.yolo("export", f"model={best}", "format=onnx", size)
+        check = [sys.executable, "-m", "yolo_plugins.demo.check_onnx", str(best), str(images), str(settings.imgsz)]
+        runtime, difference, boxes = self.command("check", check).strip().splitlines()[-1].split("\t")
+        self.console.say(f"   {task}: {runtime} differs from torch by {float(difference):.0e}; {boxes} boxes the same")
+        return Result(
+            task,
+            time.monotonic() - start,
+            metrics[0],
+            metrics[1],
+            metrics[2] if len(metrics) > 2 else None,
+            int(cost[1].replace(",", "")),
+            float(cost[2]),
+            best.with_suffix(".onnx").stat().st_size / 1e6,
+            runtime,
+            float(difference),
+            boxes,
+            _read_csv(results),
+        )
+
+    def yolo(self, mode: str, *arguments: str, watch: Path | None = None) -> str:
+        shown = " ".join(a.replace(f"{self.folder}{os.sep}", "") for a in arguments)  # as it reads inside the folder
+        self.console.say(f"   $ yolo {mode} {shown}")
+        return self.command(mode, [str(Path(sysconfig.get_path("scripts")) / "yolo"), mode, *arguments], watch)
+
+    def command(self, step: str, command: Sequence[str], watch: Path | None = None) -> str:
+        """Run a command with its output in a log file; tells how far it is, and returns the output."""
+        log, start = self.log(step), time.monotonic()
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with open(log, "w", encoding="utf-8") as output:
+            process = subprocess.Popen(command, cwd=self.folder, stdout=output, stderr=subprocess.STDOUT)
+            try:
+                while process.poll() is None:
+                    if self.stop.wait(0.2):
+                        raise RuntimeError(f"{self.task} {step} was stopped")
+                    self.tell(watch, start)
+            finally:
+                process.terminate()
+                process.wait()
+        self.tell(watch, start)
+        self.console.done(self.task)
+        text = log.read_text(encoding="utf-8", errors="replace")
+        if process.returncode:
+            last = [line for line in text.splitlines() if line.strip()][-1:]
+            raise RuntimeError(f"{self.task} {step} failed ({''.join(last).strip()}); its output is in {log}")
+        return text
+
+    def tell(self, watch: Path | None, start: float) -> None:
+        """How far the training is that writes its results to `watch`."""
+        if watch is not None and (rows := _read_csv(watch)):
+            score, taken = rows[-1].get("metrics/mAP50(B)", 0.0), clock(time.monotonic() - start)
+            self.console.running(self.task, f"epoch {len(rows)}/{self.settings.epochs}, mAP50 {score:.3f}, {taken}")
+
+    def log(self, step: str) -> Path:
+        return self.folder / "logs" / f"{self.task}-{step}.log"
 
 
 def _metrics(log: str) -> list[float]:
@@ -175,43 +250,6 @@ def _metrics(log: str) -> list[float]:
     return [numbers[i] for i in range(len(numbers)) if i % 4 > 1]
 
 
-def _yolo(folder: Path, name: str, *arguments: str, watch: Path | None = None, epochs: int = 0) -> str:
-    command = Path(sysconfig.get_path("scripts")) / "yolo"
-    say(f"   $ yolo {' '.join(_short(a, folder) for a in arguments)}")
-    return _run(folder, name, [str(command), *arguments], watch, epochs)
-
-
-def _run(folder: Path, name: str, command: Sequence[str], watch: Path | None = None, epochs: int = 0) -> str:
-    """Run a command with its output in a log file; says how far it is, and returns the output."""
-    log = folder / "logs" / f"{name}.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    if watch is not None:
-        watch.unlink(missing_ok=True)
-    start, said = time.monotonic(), 0
-    with open(log, "w", encoding="utf-8") as output:
-        process = subprocess.Popen(command, cwd=folder, stdout=output, stderr=subprocess.STDOUT)
-        try:
-            while process.poll() is None:
-                time.sleep(0.2)
-                done = len(rows) if watch is not None and (rows := _read_csv(watch)) else 0
-                if done > said:
-                    said = done
-                    score = rows[-1].get("metrics/mAP50(B)", 0.0)
-                    _progress(
-                        f"      epoch {done}/{epochs}  mAP50 {score:.3f}  {clock(time.monotonic() - start)}",
-                        done == epochs,
-                    )
-        except BaseException:
-            process.terminate()
-            process.wait()
-            raise
-    text = log.read_text(encoding="utf-8", errors="replace")
-    if process.returncode:
-        last = [line for line in text.splitlines() if line.strip()][-1:]
-        raise RuntimeError(f"{Path(command[0]).name} {name} failed ({''.join(last).strip()}); its output is in {log}")
-    return text
-
-
 def _read_csv(path: Path) -> list[dict[str, float]]:
     """Rows of Ultralytics' results.csv; none while it is not there, only whole ones while it is written."""
     if not path.is_file():
@@ -221,28 +259,6 @@ def _read_csv(path: Path) -> list[dict[str, float]]:
     return [{key.strip(): float(value) for key, value in row.items() if value} for row in rows]
 
 
-def _drawn(done: int, total: int) -> None:
-    _progress(f"   {done}/{total}", done == total)
-
-
-def _progress(text: str, last: bool) -> None:
-    """One line that is written over on a terminal; elsewhere only its last state."""
-    if sys.stdout.isatty():
-        print(f"\r{text}", end="\n" if last else "", flush=True)
-    elif last:
-        say(text)
-
-
-def say(text: str) -> None:
-    """Print at once, so that a log shows how far the demo is."""
-    print(text, flush=True)
-
-
 def clock(seconds: float) -> str:
     """Minutes and seconds, such as 2:05."""
     return f"{int(seconds // 60)}:{int(seconds % 60):02}"
-
-
-def _short(argument: str, folder: Path) -> str:
-    """An argument with the demo's folder left out, as the command reads when run inside it."""
-    return argument.replace(f"{folder}{os.sep}", "")
