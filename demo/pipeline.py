@@ -40,7 +40,7 @@ class Settings:
     """The demo's knobs."""
 
     folder: Path = Path("yolo-plugins-demo")
-    epochs: int = 16
+    epochs: int = 18
     images: int = 320
     imgsz: int = 160
     seed: int = 0

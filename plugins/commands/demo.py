@@ -18,7 +18,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(name, type=kind, default=default, help=f"{text} (default {default})")
 
     knob("--folder", Path, Path("yolo-plugins-demo"), "where everything goes")
-    knob("--epochs", int, 16, "of each training; more is more accurate")
+    knob("--epochs", int, 18, "of each training; more is more accurate")
     knob("--images", int, 320, "for training, and a quarter as many for validation")
     knob("--imgsz", int, 160, "side of the images in pixels")
     knob("--seed", int, 0, "of drawing and training")
