@@ -50,16 +50,17 @@ def apply() -> None:
     """
     import importlib
 
+    # Outside the lock, and before looking whether there is anything to do: importing may itself apply the patch.
+    try:
+        tasks = importlib.import_module(TASKS)
+    except ModuleNotFoundError as error:
+        raise PatchError(f"{error.name} is not installed: pip install ultralytics") from error
+    import yolo_plugins.public  # noqa: F401  registers the pack's own blocks
+    from yolo_plugins.registry import register_installed
+
     with _lock:
         if _undo:
             return
-        try:
-            tasks = importlib.import_module(TASKS)
-        except ModuleNotFoundError as error:
-            raise PatchError(f"{error.name} is not installed: pip install ultralytics") from error
-        import yolo_plugins.public  # noqa: F401  registers the pack's own blocks
-        from yolo_plugins.registry import register_installed
-
         register_installed()
         try:
             for step in (

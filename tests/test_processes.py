@@ -136,6 +136,27 @@ def test_the_hook_fires_whatever_is_imported_first(order: str, active: Environme
     assert "plugins.GhostConv" in active.run("python", "-c", code, cwd=tmp_path).stdout
 
 
+def test_applying_in_python_where_it_is_activated_applies_once(active: Environment, tmp_path: Path) -> None:
+    code = (
+        "import patch_ultralytics; patch_ultralytics.apply()\n"
+        "from ultralytics import YOLO; from ultralytics.nn import tasks\n"
+        "print(len(patch_ultralytics._undo), YOLO('yolov8n-shuffle.yaml').task)\n"
+        "patch_ultralytics.revert(); print(tasks.check_yaml.__module__, '_yolo_plugins' in vars(tasks))"
+    )
+    done = active.run("python", "-c", code, cwd=tmp_path).stdout.splitlines()
+    assert done[-2].split()[1] == "detect"
+    assert int(done[-2].split()[0]) == code_steps()
+    assert done[-1] == "ultralytics.utils.checks False"
+
+
+def code_steps() -> int:
+    """How many steps one application of the patch takes."""
+    import patch_ultralytics
+
+    patch_ultralytics.apply()
+    return len(patch_ultralytics._undo)
+
+
 def test_the_hook_fires_for_an_ultralytics_that_is_imported_already(environment: Environment, tmp_path: Path) -> None:
     code = "from ultralytics.nn import tasks; import patch_ultralytics as p; p.install_hook(); print(p.active())"
     assert environment.run("python", "-c", code, cwd=tmp_path).stdout.strip() == "True"
