@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 import yolo_plugins as yp
 from torch import nn
 
@@ -29,6 +30,18 @@ class Case:
     def id(self) -> str:
         named = [f"{k}={v}" for k, v in self.options.items()]
         return f"{self.build.__name__}({', '.join(map(str, [*self.args, *named]))})"
+
+
+def randomise(module: nn.Module) -> nn.Module:
+    """The module in eval mode, with batch-norm statistics that are not the initial ones."""
+    torch.manual_seed(0)
+    for m in module.modules():
+        if isinstance(m, nn.BatchNorm2d):
+            nn.init.uniform_(m.weight, 0.5, 1.5)
+            nn.init.normal_(m.bias)
+            m.running_mean.normal_()
+            m.running_var.uniform_(0.5, 2)
+    return module.eval()
 
 
 def conv_bn(c1: int, c2: int, k: int = 1, g: int = 1) -> int:

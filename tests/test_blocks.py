@@ -10,7 +10,7 @@ import warnings
 import pytest
 import torch
 import yolo_plugins as yp
-from cases import CASES, Case
+from cases import CASES, Case, randomise
 from torch import nn
 
 every_block = pytest.mark.parametrize("case", [pytest.param(case, id=case.id) for case in CASES])
@@ -19,14 +19,7 @@ every_block = pytest.mark.parametrize("case", [pytest.param(case, id=case.id) fo
 def trained(case: Case) -> nn.Module:
     """The block with batch-norm statistics that are not the initial ones, in eval mode."""
     torch.manual_seed(0)
-    block = case()
-    for m in block.modules():
-        if isinstance(m, nn.BatchNorm2d):
-            nn.init.uniform_(m.weight, 0.5, 1.5)
-            nn.init.normal_(m.bias)
-            m.running_mean.normal_()
-            m.running_var.uniform_(0.5, 2)
-    return block.eval()
+    return randomise(case())
 
 
 def image(case: Case, h: int = 17, w: int = 12) -> torch.Tensor:

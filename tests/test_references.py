@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 import yolo_plugins as yp
+from cases import randomise
 from torch import nn
 
 torchvision = pytest.importorskip("torchvision")
@@ -26,17 +27,6 @@ def copy_in_order(source: nn.Module, target: nn.Module) -> None:
     values, names = list(source.state_dict().values()), list(target.state_dict())
     assert [v.shape for v in values] == [v.shape for v in target.state_dict().values()]
     target.load_state_dict(dict(zip(names, values, strict=True)))
-
-
-def randomise(module: nn.Module) -> nn.Module:
-    torch.manual_seed(0)
-    for m in module.modules():
-        if isinstance(m, nn.BatchNorm2d):
-            nn.init.uniform_(m.weight, 0.5, 1.5)
-            nn.init.normal_(m.bias)
-            m.running_mean.normal_()
-            m.running_var.uniform_(0.5, 2)
-    return module.eval()
 
 
 def test_ghost_conv_64_to_128_has_the_figures_of_the_literature() -> None:
