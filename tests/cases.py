@@ -109,7 +109,7 @@ CASES = [
     Case(yp.C2fGhost, (8, 16, 2, True), 8, 16, c2f(8, 16, 2, ghost_bottleneck(8, 8, 4, 3, 1), ghost)),
     Case(yp.C2fDW, (8, 16, 2, True, 3), 8, 16, c2f(8, 16, 2, 2 * separable(8, 8))),
     Case(yp.C2fShuffle, (8, 16, 2, False, 2), 8, 16, c2f(8, 16, 2, shuffle_unit(8, 8, 1, 2))),
-    Case(yp.C2fSE, (8, 16, 2, True, 4), 8, 16, c2f(8, 16, 2, 2 * conv_bn(8, 8, 3) + 2 * 8 * 2)),
+    Case(yp.C2fSE, (8, 16, 2, True, 1), 8, 16, c2f(8, 16, 2, 2 * conv_bn(8, 8, 3) + 2 * 8 * 8)),
     Case(yp.GhostNetStage, (24, 3), 24, 40, ghost_bottleneck(24, 40, 72, 5, 2, 20), s=2),
     Case(yp.ShuffleNetV1Stage, (240, 5), 240, 480, shuffle_unit(240, 480, 2, 3), s=2),
     Case(yp.ShuffleNetV1Stage, (12, 2, 1, 0.5), 12, 12, 0),
