@@ -146,10 +146,18 @@ def _apply_or_warn() -> None:
 def _register_heads(tasks: ModuleType) -> Undo:
     """Heads derive from Ultralytics' classes, so that they are imported here and not with the other blocks."""
     from yolo_plugins.classify import ClassifyHead
+    from yolo_plugins.lite_heads import LiteDetect, LiteSegment
     from yolo_plugins.registry import register, unregister
 
-    register(ClassifyHead)
-    return lambda: unregister(ClassifyHead)
+    heads = (ClassifyHead, LiteDetect, LiteSegment)
+    for head in heads:
+        register(head)
+
+    def undo() -> None:
+        for head in heads:
+            unregister(head)
+
+    return undo
 
 
 def _teach_parse_model(tasks: ModuleType) -> Undo:
@@ -333,7 +341,7 @@ def _fuse_our_blocks(tasks: ModuleType) -> Undo:
 
 
 def _align_pretrained_rows(tasks: ModuleType) -> Undo:
-    from yolo_plugins.row_map import aligned
+    from yolo_plugins.row_map import aligned, without_other_head
 
     model = tasks.BaseModel
     upstream = model.load
@@ -347,7 +355,7 @@ def _align_pretrained_rows(tasks: ModuleType) -> Undo:
             source, moved = aligned(self, source)
             if moved:
                 tasks.LOGGER.info(f"yolo-plugins: {moved}")
-                return upstream(self, source, *args, **kwargs)
+            weights = without_other_head(self, source)
         return upstream(self, weights, *args, **kwargs)
 
     model.load = load
@@ -408,9 +416,11 @@ def read_row(m: Any, scope: dict[str, Any]) -> Any:
 
     f, ch = scope["f"], scope["ch"]
     inputs = ch[f] if isinstance(f, int) else [ch[x] for x in f]
-    act = sys.modules[TASKS].Conv.default_act if scope.get("act") else None
+    defaults = {"reg_max": scope["d"]["reg_max"]} if "reg_max" in scope["d"] else {}
+    if scope.get("act"):
+        defaults["act"] = sys.modules[TASKS].Conv.default_act
     legacy = scope["d"].get("legacy", scope.get("legacy", True))
-    return *plan(m, inputs, scope["n"], scope["args"], Scale(scope["width"], scope["max_channels"]), act), legacy
+    return *plan(m, inputs, scope["n"], scope["args"], Scale(scope["width"], scope["max_channels"]), defaults), legacy
 
 
 def check_model(model: Any) -> None:

@@ -36,8 +36,15 @@ def blocks() -> list[Entry]:
 
 def heads() -> list[Entry]:
     """The pack's own heads, which the patch registers."""
-    statements = _statements(Path(__file__).with_name("classify.py"))
-    return [_entry(node) for node in statements if isinstance(node, ast.ClassDef)]
+    files = [Path(__file__).with_name(name) for name in ("lite_heads.py", "classify.py")]
+    classes = [node for file in files for node in _statements(file) if isinstance(node, ast.ClassDef)]
+    return [_entry(node) for node in classes if _is_row(node)]
+
+
+def _is_row(node: ast.ClassDef) -> bool:
+    """Whether YAML rows may name the class: it says how they read, as parts of heads do not."""
+    targets = [target for line in node.body if isinstance(line, ast.Assign) for target in line.targets]
+    return any(isinstance(target, ast.Name) and target.id == "row" for target in targets)
 
 
 def _statements(path: Path) -> list[ast.stmt]:

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from .activation import Act, activation
 from .geometry import require_divisible, require_odd, require_positive, same_padding
 
-
 INITIAL_STD = 0.02
 """Standard deviation of new weights, that of a 3×3 convolution of 64 channels by torch's own rule.
 

@@ -14,6 +14,7 @@ from .networks.mobilenetv3 import MobileNetV3Stage, mobilenet_v3
 from .networks.shufflenet import ShuffleNetV1Stage, shufflenet_v1
 from .networks.weights import convert_weights
 from .registry import BLOCKS, register, unregister
+from .repghost import RepGhostConv, RepGhostStage
 from .shuffle import ShuffleUnit, channel_shuffle
 from .stages import C2fDW, C2fGhost, C2fSE, C2fShuffle
 from .swapping import Match, Report, replace
@@ -37,6 +38,8 @@ __all__ = [
     "InvertedResidual",
     "Match",
     "MobileNetV3Stage",
+    "RepGhostConv",
+    "RepGhostStage",
     "Report",
     "Schedule",
     "ShuffleNetV1Stage",
@@ -65,6 +68,7 @@ for _block in (
     DWConv,
     GhostConv,
     GhostBottleneck,
+    RepGhostConv,
     ShuffleUnit,
     SE,
     SqueezeExcite,
@@ -74,6 +78,7 @@ for _block in (
     C2fDW,
     C2fShuffle,
     C2fSE,
+    RepGhostStage,
     GhostNetStage,
     ShuffleNetV1Stage,
     MobileNetV3Stage,

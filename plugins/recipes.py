@@ -8,6 +8,7 @@ your own is a YAML file of the same form, given in place of a name:
     rules:
       - {stage: C2fDW, stride: 16, options: {d: 2}}
       - {conv: GhostConv, stride: 32, kernel: 3}
+      - {head: LiteDetect}
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ from typing import Any
 class Rule:
     """`block` stands in for every `kind` ("conv", "stage") whose output is at `stride` or beyond, and in the neck.
 
-    `kernel` is the smallest kernel that is worth it; `options` are further arguments of the block. The first rule of a
-    recipe that fits a row is taken.
+    `kernel` is the smallest kernel that is worth it; `options` are further arguments of the block. A "head" stands in
+    for the Ultralytics head that it derives from. The first rule of a recipe that fits a row is taken.
     """
 
     kind: str
@@ -85,6 +86,17 @@ RECIPES: dict[str, Recipe] = {
         "Stages from stride 16 on and in the neck; every convolution between them stays plain.",
         (Rule("stage", "C2fShuffle", options={"g": 2}),),
     ),
+    "lite": Recipe(
+        "RepGhost stages and a light head (RepGhost, 2211.06088)",
+        "Everything is swapped, with ReLU: plain convolutions to stride 16, depthwise ones at 32 and in the neck.",
+        (
+            Rule("stage", "RepGhostStage", stride=1),
+            Rule("conv", "DWConv", stride=32),
+            Rule("conv", "ConvBNAct", stride=1),
+            Rule("head", "LiteDetect"),
+            Rule("head", "LiteSegment", options={"npr": 128}),
+        ),
+    ),
     "se": Recipe(
         "squeeze-and-excitation (1709.01507)",
         "A gate on every inner block from stride 16 on and in the neck.",
@@ -92,6 +104,8 @@ RECIPES: dict[str, Recipe] = {
     ),
 }
 
+
+KINDS = ("conv", "stage", "head")
 
 KEYS: dict[str, type] = {"stride": int, "kernel": int, "neck": bool, "options": dict}
 """What a rule in a file may say beside its block, and of what type."""
@@ -126,9 +140,9 @@ def _rule(data: Any, where: str) -> Rule:
     if not isinstance(data, dict):
         raise ValueError(f"{where} is {data!r}; write {{stage: C2fGhost, stride: 16}} or {{conv: GhostConv}}")
     rule = dict(data)
-    named = [kind for kind in ("conv", "stage") if kind in rule]
+    named = [kind for kind in KINDS if kind in rule]
     if len(named) != 1:
-        raise ValueError(f"{where} must name its block once, as `conv: Block` or as `stage: Block`")
+        raise ValueError(f"{where} must name its block once, as `conv: Block`, `stage: Block` or `head: Block`")
     block = rule.pop(named[0])
     for key, value in rule.items():
         if key not in KEYS:

@@ -9,9 +9,11 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping
 from copy import copy
-from typing import Any
+from typing import Any, cast
 
 from torch import Tensor, nn
+
+from .registry import BLOCKS
 
 Rows = list[dict[str, tuple[int, ...]]]
 
@@ -29,13 +31,31 @@ def aligned(model: nn.Module, pretrained: nn.Module) -> tuple[nn.Module, str]:
         return pretrained, ""
     source: Any = pretrained.model
     rows = [source[mapping[i]] if i in mapping else nn.Identity() for i in range(len(ours))]
-    moved = copy(pretrained)
-    moved._modules = {**pretrained._modules, "model": nn.Sequential(*rows)}
     shifted = [f"{i} ← {j}" for i, j in mapping.items() if i != j]
-    return moved, (
+    return _with_rows(pretrained, rows), (
         f"rows {', '.join(shifted)} of the pretrained model: {mapped} of {sum(map(len, ours))} tensors fit, "
         f"{by_number} by row number"
     )
+
+
+def without_other_head(model: nn.Module, pretrained: nn.Module) -> nn.Module:
+    """`pretrained` without its head, where `model` has one of the pack's and `pretrained` has not; else itself.
+
+    Ultralytics puts the pretrained head's classification branches in place of a model's own when their widths differ,
+    which would undo a light head.
+    """
+    ours, theirs = (list(cast("nn.Sequential", m.model)) for m in (model, pretrained))
+    registered = BLOCKS.values()
+    if type(ours[-1]) not in registered or type(theirs[-1]) in registered:
+        return pretrained
+    return _with_rows(pretrained, [*theirs[:-1], nn.Identity()])
+
+
+def _with_rows(model: nn.Module, rows: list[nn.Module]) -> nn.Module:
+    """A shallow copy of an Ultralytics model with other rows."""
+    changed = copy(model)
+    changed._modules = {**model._modules, "model": nn.Sequential(*rows)}
+    return changed
 
 
 def row_map(ours: Rows, theirs: Rows) -> tuple[dict[int, int], int]:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,7 +44,7 @@ def plan(
     n: int,
     args: Sequence[Any],
     scale: Scale | None = None,
-    act: Any = None,
+    defaults: Mapping[str, Any] | None = None,
 ) -> Plan:
     """Read one row: what `cls` is to be called with, and how many channels come out.
 
@@ -54,7 +54,8 @@ def plan(
         n: Repeats, depth-scaled already.
         args: The row's arguments.
         scale: Width scaling of the model.
-        act: The YAML's `activation:`, for blocks that take one and rows that do not give it.
+        defaults: What the YAML says for all rows by the name of a parameter, such as `act` and `reg_max`; for blocks
+            that have it and rows that do not give it.
 
     Raises:
         ValueError: arguments that do not fit the block's signature, with the block, the count or type, and its
@@ -68,9 +69,10 @@ def plan(
     c2, n, full, supplied = READERS[kind](cls, parameters, inputs, n, given, scale or Scale())
     _check(cls, parameters, full, supplied)
     names = [p.name for p in parameters]
-    if act is not None and "act" in names[len(full) :]:
-        position = names.index("act")
-        full += [p.default for p in parameters[len(full) : position]] + [act]
+    for name in names[len(full) :]:
+        if name in (defaults or {}):
+            position = names.index(name)
+            full += [p.default for p in parameters[len(full) : position]] + [(defaults or {})[name]]
     return c2, n, full
 
 

@@ -112,11 +112,12 @@ def transplant(
 
 
 def swapped_blocks(model: nn.Module) -> list[str]:
-    """Names of the registered blocks in a model, none inside another."""
+    """Names of the registered blocks in a model, none inside another; a head is its branches, a map in and out each."""
     names: list[str] = []
     for name, module in model.named_modules():
-        if type(module) in BLOCKS.values() and not any(name.startswith(f"{outer}.") for outer in names):
-            names.append(name)
+        if type(module) not in BLOCKS.values() or any(name.startswith(f"{outer}.") for outer in names):
+            continue
+        names += [f"{name}.{branch}" for branch in getattr(module, "branches", list)()] or [name]
     return names
 
 

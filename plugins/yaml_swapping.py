@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import difflib
+import inspect
 import math
 import re
 import tempfile
@@ -45,11 +46,12 @@ class RowEdit:
     block: str = ""
     args: tuple[Any, ...] = ()
     reason: str = ""
+    head: bool = False
 
 
 @dataclass(frozen=True)
 class SwappedYAML:
-    """The edited YAML's text, its usual file name, and what became of each row that is a convolution or stage."""
+    """The edited YAML's text, its usual file name, and what became of each row that a recipe may swap."""
 
     name: str
     text: str
@@ -62,7 +64,7 @@ class SwappedYAML:
             now = f"plugins.{edit.block}" if edit.block else "stays"
             rows.append([str(edit.row), edit.stock, now, edit.reason or _listed(edit.args)])
         swapped = sum(bool(edit.block) for edit in self.edits)
-        return f"{columns(rows)}\n\n{swapped} of {len(self.edits)} convolutions and stages swapped"
+        return f"{columns(rows)}\n\n{swapped} of {_counted(self.edits)} swapped"
 
 
 def swap_yaml(model: str, swap: str, *, figures: bool = True) -> SwappedYAML:
@@ -110,7 +112,7 @@ def swap_yaml(model: str, swap: str, *, figures: bool = True) -> SwappedYAML:
     head = (
         f"# {_family(file.stem)} {TASKS.get(task, task)} with {chosen.title}.\n# {where}\n"
         f"# Rows are those of {file.name} one for one, so what is untouched takes its pretrained weights by name.\n"
-        f"# {swapped} of its {len(edits)} convolutions and stages are swapped: "
+        f"# {swapped} of its {_counted(edits)} are swapped: "
         f"`yolo-plugins yaml {file.name} --swap {label}`\n\n"
     )
     return SwappedYAML(name, head + _with_figures(body, name, costs), edits)
@@ -124,7 +126,10 @@ def edit_rows(cfg: dict[str, Any], name: str, chosen: Recipe) -> tuple[list[RowE
     layers = {scale: _layers(cfg, scale) for scale in scales}
     edits = []
     for i, (_, n, module, args) in enumerate(cfg["backbone"] + cfg["head"]):
-        if i == len(strides) - 1 or module.startswith("plugins."):
+        if module.startswith("plugins."):
+            continue
+        if i == len(strides) - 1:
+            edits += _edit_head(i, module, args, cfg, chosen)
             continue
         neck = i >= len(cfg["backbone"])
         try:
@@ -149,6 +154,12 @@ def apply_edits(cfg: dict[str, Any], edits: list[RowEdit]) -> None:
             rows[edit.row][2:] = [f"plugins.{edit.block}", list(edit.args)]
 
 
+def _counted(edits: list[RowEdit]) -> str:
+    """How many rows a recipe looked at, and what they are: the head only where it has rules for one."""
+    kinds = "convolutions, stages and head" if any(edit.head for edit in edits) else "convolutions and stages"
+    return f"{len(edits)} {kinds}"
+
+
 def _edit_row(
     i: int, module: str, args: list[Any], places: list[Place], stride: float, neck: bool, chosen: Recipe
 ) -> RowEdit:
@@ -169,6 +180,19 @@ def _edit_row(
                 return RowEdit(i, module, rule.block, row)
         reasons.append(reason)
     return RowEdit(i, module, reason=reasons[-1] if reasons else f"the recipe has no rule for a {kind}")
+
+
+def _edit_head(i: int, module: str, args: list[Any], cfg: dict[str, Any], chosen: Recipe) -> list[RowEdit]:
+    """The head's edit, for recipes that have a head."""
+    rules = [rule for rule in chosen.rules if rule.kind == "head"]
+    fitting = next((rule for rule in rules if BLOCKS[rule.block].__bases__[0].__name__ == module), None)
+    if fitting is None:
+        return [RowEdit(i, module, reason="the recipe has no head of this kind", head=True)] if rules else []
+    if cfg.get("end2end"):
+        return [RowEdit(i, module, reason=f"is end-to-end, which {fitting.block} is not", head=True)]
+    names = [name for name in inspect.signature(BLOCKS[fitting.block]).parameters if name != "c1"]
+    row = [fitting.options.get(name, arg) for name, arg in zip(names, args, strict=False)]
+    return [RowEdit(i, module, fitting.block, tuple(row), head=True)]
 
 
 def _out_of_reach(rule: Rule, place: Place, stride: float, neck: bool) -> str | None:

@@ -65,6 +65,10 @@ def ghost_bottleneck(c1: int, c2: int, mid: int, k: int, s: int, se: int = 0) ->
     return total + (0 if s == 1 and c1 == c2 else conv_bn(c1, c1, k, c1) + conv_bn(c1, c2))
 
 
+def repghost(c1: int, c2: int, k: int = 1, d: int = 3) -> int:
+    return conv_bn(c1, c2, k) + conv_bn(c2, c2, d, c2) + 2 * c2
+
+
 def separable(c1: int, c2: int, k: int = 3) -> int:
     return conv_bn(c1, c1, k, c1) + conv_bn(c1, c2)
 
@@ -96,6 +100,8 @@ CASES = [
     Case(yp.GhostConv, (8, 15, 3, 2, 4, 5), 8, 15, ghost(8, 15, 3, 4, 5), s=2),
     Case(yp.GhostBottleneck, (8, 8, 16), 8, 8, ghost_bottleneck(8, 8, 16, 3, 1)),
     Case(yp.GhostBottleneck, (8, 12, 16, 5, 2, 0.25), 8, 12, ghost_bottleneck(8, 12, 16, 5, 2, 4), s=2),
+    Case(yp.RepGhostConv, (8, 16), 8, 16, repghost(8, 16)),
+    Case(yp.RepGhostConv, (8, 12, 3, 2, 5, "silu"), 8, 12, repghost(8, 12, 3, 5), s=2),
     Case(yp.ShuffleUnit, (24, 24), 24, 24, shuffle_unit(24, 24, 1, 3)),
     Case(yp.ShuffleUnit, (16, 48, 2, 4), 16, 48, shuffle_unit(16, 48, 2, 4), s=2),
     Case(yp.ShuffleUnit, (10, 24, 2, 2, False), 10, 24, shuffle_unit(10, 24, 2, 2, False), s=2),
@@ -110,6 +116,8 @@ CASES = [
     Case(yp.C2fDW, (8, 16, 2, True, 3), 8, 16, c2f(8, 16, 2, 2 * separable(8, 8))),
     Case(yp.C2fShuffle, (8, 16, 2, False, 2), 8, 16, c2f(8, 16, 2, shuffle_unit(8, 8, 1, 2))),
     Case(yp.C2fSE, (8, 16, 2, True, 1), 8, 16, c2f(8, 16, 2, 2 * conv_bn(8, 8, 3) + 2 * 8 * 8)),
+    Case(yp.RepGhostStage, (8, 16, 2), 8, 16, repghost(8, 16, d=5) + repghost(16, 16, d=5)),
+    Case(yp.RepGhostStage, (8, 8, 1, 3), 8, 8, repghost(8, 8)),
     Case(yp.GhostNetStage, (24, 3), 24, 40, ghost_bottleneck(24, 40, 72, 5, 2, 20), s=2),
     Case(yp.ShuffleNetV1Stage, (240, 5), 240, 480, shuffle_unit(240, 480, 2, 3), s=2),
     Case(yp.ShuffleNetV1Stage, (12, 2, 1, 0.5), 12, 12, 0),

@@ -36,9 +36,9 @@ def test_inner_channel_counts_are_scaled_too() -> None:
 
 
 def test_the_yamls_activation_is_passed_where_the_row_gives_none() -> None:
-    assert plan(yp.DWConv, 8, 1, [16], act="silu")[2] == [8, 16, 3, 1, 1, "silu"]
-    assert plan(yp.DWConv, 8, 1, [16, 3, 1, 1, "relu"], act="silu")[2] == [8, 16, 3, 1, 1, "relu"]
-    assert plan(yp.SE, 8, 1, [], act="silu")[2] == [8]
+    assert plan(yp.DWConv, 8, 1, [16], defaults={"act": "silu"})[2] == [8, 16, 3, 1, 1, "silu"]
+    assert plan(yp.DWConv, 8, 1, [16, 3, 1, 1, "relu"], defaults={"act": "silu"})[2] == [8, 16, 3, 1, 1, "relu"]
+    assert plan(yp.SE, 8, 1, [], defaults={"act": "silu"})[2] == [8]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,67 @@
+"""RepGhost module (2211.06088) and a stage of them.
+
+A Ghost module whose cheap maps are added to the intrinsic ones, not concatenated: with batch norm on both branches in
+training, one depthwise convolution once fused.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from .activation import Act, activation
+from .conv import ConvBNAct
+from .geometry import require_odd, require_positive
+
+
+class RepGhostConv(nn.Module):
+    """k×k convolution → depthwise d×d with batch norm, plus its input with batch norm → activation.
+
+    Fused, the sum is one depthwise convolution.
+
+    Shape: (B, c1, H, W) → (B, c2, ⌈H/s⌉, ⌈W/s⌉). Source: RepGhost, 2211.06088, figure 3.
+
+    Raises:
+        ValueError: an even kernel, or a count below 1.
+    """
+
+    row = "conv"
+
+    def __init__(self, c1: int, c2: int, k: int = 1, s: int = 1, d: int = 3, act: Act = "relu") -> None:
+        super().__init__()
+        require_positive("RepGhostConv", c1=c1, c2=c2, s=s)
+        require_odd("RepGhostConv", k=k, d=d)
+        self.primary = ConvBNAct(c1, c2, k, s, act=act)
+        self.cheap = ConvBNAct(c2, c2, d, g=c2, act="identity")
+        self.skip: nn.BatchNorm2d | None = nn.BatchNorm2d(c2)  # none once fused
+        self.act = activation(act)
+
+    def forward(self, x: Tensor) -> Tensor:
+        intrinsic = self.primary(x)
+        maps = self.cheap(intrinsic)
+        return self.act(maps if self.skip is None else maps + self.skip(intrinsic))
+
+
+class RepGhostStage(nn.Module):
+    """n RepGhost modules one after another, the first from c1 to c2 channels; each input of c2 channels is added.
+
+    Nothing is split or concatenated: in a deployed runtime, copying maps costs as much as a convolution.
+
+    Shape: (B, c1, H, W) → (B, c2, H, W).
+
+    Raises:
+        ValueError: as `RepGhostConv`.
+    """
+
+    row = "stage"
+
+    def __init__(self, c1: int, c2: int, n: int = 1, d: int = 5, act: Act = "relu") -> None:
+        super().__init__()
+        require_positive("RepGhostStage", c1=c1, c2=c2, n=n)
+        self.m = nn.ModuleList(RepGhostConv(c2 if i else c1, c2, d=d, act=act) for i in range(n))
+        self.add_first = c1 == c2
+
+    def forward(self, x: Tensor) -> Tensor:
+        for i, module in enumerate(self.m):
+            y = module(x)
+            x = x + y if i or self.add_first else y
+        return x
