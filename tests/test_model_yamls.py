@@ -13,7 +13,9 @@ from yolo_plugins import model_yamls
 from yolo_plugins.model_info import describe
 
 pytestmark = pytest.mark.usefixtures("patched")
-ALIGNED = [name for name in model_yamls.names() if re.match(r"yolov8-(ghost|lite|dwconv|shuffle|se)(-seg)?\.yaml", name)]
+ALIGNED = [
+    name for name in model_yamls.names() if re.match(r"yolov8-(ghost|lite|dwconv|shuffle|se)(-seg)?\.yaml", name)
+]
 aligned = pytest.mark.parametrize("name", ALIGNED)
 every_scale = pytest.mark.parametrize("scale", "nsmlx")
 

@@ -14,7 +14,9 @@ from yolo_plugins.yaml_swapping import built, light_name, stock_file, stock_file
 
 import patch_ultralytics
 
-SHIPPED = [(f"yolov8{task}.yaml", kind) for task in ("", "-seg") for kind in ("ghost", "lite", "dwconv", "shuffle", "se")]
+SHIPPED = [
+    (f"yolov8{task}.yaml", kind) for task in ("", "-seg") for kind in ("ghost", "lite", "dwconv", "shuffle", "se")
+]
 SAMPLE = [
     ("yolov3-tiny.yaml", "dwconv"),
     ("yolov5.yaml", "ghost"),
