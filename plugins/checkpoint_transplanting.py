@@ -114,7 +114,9 @@ def _student(teacher: Any, name: str, swap: str | None, model: str | None, keep_
     cfg = copy.deepcopy(teacher.yaml)
     if swap is not None:
         file = Path(str(cfg.get("yaml_file", name)))
-        edits, _ = edit_rows(_one_scale(cfg), file.with_suffix(".yaml").name, recipe(swap))
+        chosen = recipe(swap)
+        keep_activations |= chosen.own_activations
+        edits, _ = edit_rows(_one_scale(cfg), file.with_suffix(".yaml").name, chosen)
         if not any(edit.block for edit in edits):
             reasons = "; ".join(dict.fromkeys(f"row {e.row} ({e.stock}) {e.reason}" for e in edits))
             raise ValueError(f"{name}: no row can be swapped by {swap}: {reasons}")

@@ -12,7 +12,7 @@ from .activation import Act, activation
 from .geometry import require_divisible, require_odd, require_positive, same_padding
 
 INITIAL_STD = 0.02
-"""Standard deviation of new weights, that of a 3×3 convolution of 64 channels by torch's own rule.
+"""Standard deviation of new pointwise and grouped filters, that of a 3×3 convolution of 64 channels by torch's rule.
 
 Batch norm takes the scale out of the output, so it only sets how far a step of the optimiser turns a filter. By torch's
 rule a depthwise filter starts ten times larger, and with Adam learns ten times slower than its plain neighbours.
@@ -40,7 +40,8 @@ class ConvBNAct(nn.Module):
         require_odd(block, k=k)
         require_divisible(block, g, c1=c1, c2=c2)
         self.conv = nn.Conv2d(c1, c2, k, s, same_padding(k, d), dilation=d, groups=g, bias=False)
-        nn.init.normal_(self.conv.weight, std=INITIAL_STD)
+        if k == 1 or g > 1:
+            nn.init.normal_(self.conv.weight, std=INITIAL_STD)
         self.bn: nn.Module = nn.BatchNorm2d(c2)  # an identity once fused
         self.act = activation(act)
 

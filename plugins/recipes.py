@@ -5,6 +5,7 @@ your own is a YAML file of the same form, given in place of a name:
 
     title: depthwise stages
     where: Stages alone, from stride 16 on and in the neck.
+    own_activations: true
     rules:
       - {stage: C2fDW, stride: 16, options: {d: 2}}
       - {conv: GhostConv, stride: 32, kernel: 3}
@@ -38,11 +39,15 @@ class Rule:
 
 @dataclass(frozen=True)
 class Recipe:
-    """Rules, with what a model made by them is called (`title`), and where they put the blocks."""
+    """Rules, with what a model made by them is called (`title`), and where they put the blocks.
+
+    In a transplant, blocks take the teacher's activation unless the recipe keeps theirs (`own_activations`).
+    """
 
     title: str
     where: str
     rules: tuple[Rule, ...]
+    own_activations: bool = False
 
 
 GHOST_STAGES = Rule("stage", "C2fGhost", stride=4)
@@ -96,6 +101,7 @@ RECIPES: dict[str, Recipe] = {
             Rule("head", "LiteDetect"),
             Rule("head", "LiteSegment", options={"npr": 128}),
         ),
+        own_activations=True,
     ),
     "se": Recipe(
         "squeeze-and-excitation (1709.01507)",
@@ -133,7 +139,12 @@ def recipe(name: str | Path) -> Recipe:
     if not isinstance(data, dict) or not isinstance(data.get("rules"), list):
         raise ValueError(f"{name} is not a recipe: it needs `title` and a list of `rules`")
     rules = tuple(_rule(rule, f"{name}: rule {i}") for i, rule in enumerate(data["rules"], 1))
-    return Recipe(str(data.get("title", Path(name).stem)), str(data.get("where", "As its recipe says.")), rules)
+    return Recipe(
+        str(data.get("title", Path(name).stem)),
+        str(data.get("where", "As its recipe says.")),
+        rules,
+        bool(data.get("own_activations", False)),
+    )
 
 
 def _rule(data: Any, where: str) -> Rule:

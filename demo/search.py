@@ -1,0 +1,321 @@
+"""Which block at which row is worth its time on this machine: a latency table, and the best model within a budget.
+
+    python -m yolo_plugins.demo.search yolov8n.yaml --runtime openvino --budget 0.4
+    python -m yolo_plugins.demo.search best.pt --images folder/ --runtime onnx --budget 0.4 -o picked.yaml
+
+Every row that a block can stand for is exported and timed alone, the candidates in turns with the stock row. What a
+candidate is worth is told by a trained checkpoint and images without labels: the share of the row's variance that it
+explains after a short transplant. Without them it is a guess, the root of the share of the row's multiply-adds that it
+keeps. The pick has the greatest worth, summed over the rows, within the budget, a share of the stock rows' time. It is
+written as a model YAML and timed as a whole beside stock: rows cost less alone than they do together.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+from torch import nn
+from yolo_plugins import Schedule, fuse
+from yolo_plugins.checkpoint_transplanting import load_teacher
+from yolo_plugins.comparing.intervals import ratio
+from yolo_plugins.files import write_text
+from yolo_plugins.images import find_images, image_batches
+from yolo_plugins.recipes import Recipe, Rule
+from yolo_plugins.tables import columns
+from yolo_plugins.transplanting import transplant
+from yolo_plugins.yaml_swapping import RowEdit, apply_edits, edit_rows
+
+RELU = {"act": "relu"}
+CANDIDATES: dict[str, tuple[Rule, ...]] = {
+    "Ghost": (Rule("stage", "C2fGhost", 1), Rule("conv", "GhostConv", 1)),
+    "depthwise": (Rule("stage", "C2fDW", 1, options=RELU), Rule("conv", "DWConv", 1)),
+    "shuffle": (Rule("stage", "C2fShuffle", 1, options=RELU), Rule("conv", "GroupConv", 1, options={"g": 4})),
+    "RepGhost 3×3": (Rule("stage", "RepGhostStage", 1, options={"d": 3}),),
+    "RepGhost 5×5": (Rule("stage", "RepGhostStage", 1),),
+    "plain, ReLU": (Rule("conv", "ConvBNAct", 1),),
+    "light head": (Rule("head", "LiteDetect"), Rule("head", "LiteSegment", options={"npr": 128})),
+}
+"""What is tried: a name, and the blocks that go by it. Add your own."""
+
+STOCK = "stock"
+Run = Callable[[], object]
+
+
+@dataclass(frozen=True)
+class Option:
+    """One candidate at one row: milliseconds, worth (the stock row's is 1), and the edit that puts it there."""
+
+    name: str
+    ms: float
+    worth: float
+    edit: RowEdit | None = None
+
+
+Table = dict[int, list[Option]]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", help="a stock model YAML with its scale letter, or a trained .pt of one")
+    parser.add_argument("--images", type=Path, help="a folder, for a trained .pt")
+    parser.add_argument("--steps", type=int, default=40, help="that each candidate is taught for")
+    parser.add_argument("--runtime", choices=sorted(RUNTIMES), default="onnx")
+    parser.add_argument("--budget", type=float, default=0.4, help="share of the stock rows' time")
+    parser.add_argument("--imgsz", type=int, default=640)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("-o", "--output", type=Path, default=Path("picked.yaml"))
+    args = parser.parse_args()
+    if not 0 < args.budget <= 1:
+        parser.error(f"--budget {args.budget} must be above 0 and at most 1")
+    if (args.images is None) == args.model.endswith(".pt"):
+        parser.error("a trained .pt and --images go together")
+    search(args)
+
+
+def search(args: argparse.Namespace) -> None:
+    """Measure, pick, write and check; prints what it finds.
+
+    Raises:
+        ValueError: a budget that even the fastest blocks exceed.
+    """
+    import patch_ultralytics
+
+    patch_ultralytics.apply()
+    base = _model(args.model)
+    found = {name: _edits(base, rules) for name, rules in CANDIDATES.items()}
+    light = {name: _build(base, edits.values()) for name, edits in found.items()}
+    worth = _taught(base, light, found, args) if args.images else {}
+    table: Table = {}
+    for i, inputs in _inputs(base, args.imgsz).items():
+        layers = {STOCK: base.model[i], **{name: light[name].model[i] for name in found if i in found[name]}}
+        if len(layers) == 1:
+            continue
+        times = timed({name: (_deployed(layer), inputs) for name, layer in layers.items()}, args)
+        macs = {name: _macs(layer, inputs) for name, layer in layers.items()}
+        table[i] = [
+            Option(
+                name,
+                median(times[name]),
+                worth.get((name, i), min(1.0, macs[name] / macs[STOCK]) ** 0.5) if name != STOCK else 1.0,
+                None if name == STOCK else found[name][i],
+            )
+            for name in layers
+        ]
+        print(f"row {i} ({type(base.model[i]).__name__}) measured", flush=True)
+    chosen = pick(table, args.budget * sum(row[0].ms for row in table.values()))
+    print(render(table, chosen, args.runtime))
+    _write_and_check(base, chosen, args)
+
+
+def pick(table: Table, budget: float) -> dict[int, Option]:
+    """One option a row, worth the most together, within a time in milliseconds.
+
+    Raises:
+        ValueError: even the fastest options take longer.
+    """
+    # The best worth for each time spent so far, in hundredths of a millisecond: exact but for that rounding.
+    best: dict[int, tuple[float, list[Option]]] = {0: (0.0, [])}
+    for row in table.values():
+        longer: dict[int, tuple[float, list[Option]]] = {}
+        for spent, (worth, taken) in best.items():
+            for option in row:
+                total = spent + round(100 * option.ms)
+                if total <= 100 * budget and worth + option.worth > longer.get(total, (-1.0, []))[0]:
+                    longer[total] = (worth + option.worth, [*taken, option])
+        best = longer
+    if not best:
+        least = sum(min(option.ms for option in row) for row in table.values())
+        raise ValueError(f"the fastest blocks take {least:.2f} ms together, more than the budget of {budget:.2f} ms")
+    _, taken = max(best.values(), key=lambda found: found[0])
+    return dict(zip(table, taken, strict=True))
+
+
+def render(table: Table, chosen: dict[int, Option], runtime: str) -> str:
+    """Milliseconds and worth of every candidate, a line a row; the chosen ones starred."""
+    names = list(dict.fromkeys(option.name for row in table.values() for option in row))
+    lines = [[f"row, ms in {runtime} / worth", *names]]
+    for i, row in table.items():
+        cells = {o.name: f"{o.ms:.2f} / {o.worth:.2f}{'*' if chosen[i] is o else ' '}" for o in row}
+        lines.append([str(i), *(cells.get(name, "") for name in names)])
+    return columns(lines, right=range(1, len(names) + 1))
+
+
+def timed(layers: dict[str, tuple[nn.Module, list[torch.Tensor]]], args: argparse.Namespace) -> dict[str, list[float]]:
+    """Milliseconds of each layer, round by round in turns, the best of three a round."""
+    times: dict[str, list[float]] = {name: [] for name in layers}
+    with tempfile.TemporaryDirectory(prefix="search-") as folder:
+        runs: dict[str, Run] = {}
+        for k, (name, (layer, inputs)) in enumerate(layers.items()):
+            file = str(Path(folder) / f"{k}.onnx")
+            names = [f"x{j}" for j in range(len(inputs))]
+            torch.onnx.export(layer, tuple(inputs), file, input_names=names, opset_version=17, dynamo=False)
+            runs[name] = RUNTIMES[args.runtime](file, {n: x.numpy() for n, x in zip(names, inputs, strict=True)}, args)
+        for number in range(args.rounds + 2):
+            for name, run in runs.items():
+                best = min(_once(run) for _ in range(3))
+                if number > 1:
+                    times[name].append(best)
+    return times
+
+
+def _once(run: Run) -> float:
+    start = time.perf_counter()
+    run()
+    return 1000 * (time.perf_counter() - start)
+
+
+def _onnx(file: str, inputs: dict[str, Any], args: argparse.Namespace) -> Run:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = args.threads
+    options.add_session_config_entry("session.force_spinning_stop", "1")  # or one candidate slows the next
+    session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
+    return lambda: session.run(None, inputs)
+
+
+def _openvino(file: str, inputs: dict[str, Any], args: argparse.Namespace) -> Run:
+    import openvino
+
+    hints = {"PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": "f32"}
+    request = (
+        openvino.Core()
+        .compile_model(file, "CPU", {**hints, "INFERENCE_NUM_THREADS": args.threads})
+        .create_infer_request()
+    )
+    return lambda: request.infer(inputs)
+
+
+RUNTIMES: dict[str, Callable[[str, dict[str, Any], argparse.Namespace], Run]] = {
+    "onnx": _onnx,
+    "openvino": _openvino,
+}
+
+
+class _OnMaps(nn.Module):
+    """A row of several inputs, which takes a list, as a network that takes them one by one."""
+
+    def __init__(self, layer: nn.Module) -> None:
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, *maps: torch.Tensor) -> Any:
+        return self.layer(list(maps))
+
+
+def _model(name: str) -> Any:
+    """The stock model: a checkpoint's, or a YAML's with weights from nowhere."""
+    from ultralytics import YOLO
+
+    model: Any = load_teacher(name)[0] if name.endswith(".pt") else YOLO(name).model
+    return model.eval()
+
+
+def _edits(base: Any, rules: tuple[Rule, ...]) -> dict[int, RowEdit]:
+    edits, _ = edit_rows(_cfg(base), Path(base.yaml.get("yaml_file", "model.yaml")).name, Recipe("", "", rules))
+    return {edit.row: edit for edit in edits if edit.block}
+
+
+def _build(base: Any, edits: Any) -> Any:
+    cfg = _cfg(base)
+    apply_edits(cfg, list(edits))
+    cfg["legacy"] = getattr(base.model[-1], "legacy", True)
+    torch.manual_seed(0)
+    return type(base)(cfg, ch=cfg.get("channels", 3), nc=cfg["nc"], verbose=False).float().eval()
+
+
+def _cfg(base: Any) -> dict[str, Any]:
+    cfg: dict[str, Any] = copy.deepcopy(base.yaml)
+    if cfg.get("scales"):
+        cfg["scales"] = {cfg["scale"]: cfg["scales"][cfg["scale"]]}
+    return cfg
+
+
+def _taught(base: Any, light: dict[str, Any], found: dict[str, dict[int, RowEdit]], args: argparse.Namespace) -> Any:
+    """Share of the stock row's variance that each candidate explains after a short lesson, by name and row."""
+    worth: dict[tuple[str, int], float] = {}
+    for name, model in light.items():
+        batches = image_batches(find_images(args.images), min(args.imgsz, 320), 8)
+        schedule = Schedule(block_steps=args.steps, joint_steps=0, recalibration=8)
+        report = transplant(base, copy.deepcopy(model), batches, schedule=schedule)
+        for i in found[name]:
+            shares = [max(0.0, v) for part, v in report.alone.items() if part.split(".")[1] == str(i)]
+            worth[name, i] = sum(shares) / len(shares)
+        print(f"{name} taught: {sum(report.alone.values()) / len(report.alone):.0%} explained on average", flush=True)
+    return worth
+
+
+def _inputs(model: Any, imgsz: int) -> dict[int, list[torch.Tensor]]:
+    """What each row is given for one image, by its number."""
+    given: dict[int, list[torch.Tensor]] = {}
+
+    def keep(i: int) -> Callable[[nn.Module, tuple[Any, ...]], None]:
+        return lambda _, args: given.__setitem__(i, args[0] if isinstance(args[0], list) else [args[0]])
+
+    hooks = [layer.register_forward_pre_hook(keep(i)) for i, layer in enumerate(model.model)]
+    with torch.no_grad():
+        model(torch.rand(1, 3, imgsz, imgsz))
+    for hook in hooks:
+        hook.remove()
+    return {i: [x.clone() for x in inputs] for i, inputs in given.items()}
+
+
+def _deployed(layer: nn.Module) -> nn.Module:
+    """A copy as it is exported: batch norms folded, a head giving boxes and scores alone."""
+    from ultralytics.nn.modules import Conv, Detect
+    from ultralytics.utils.torch_utils import fuse_conv_and_bn
+
+    layer = copy.deepcopy(layer).eval()
+    ours = type(layer).__module__.startswith("yolo_plugins")
+    for module in layer.modules():
+        if isinstance(module, Conv) and hasattr(module, "bn"):
+            module.conv = fuse_conv_and_bn(module.conv, module.bn)
+            del module.bn
+            module.forward = module.forward_fuse  # type: ignore[method-assign]
+        if isinstance(module, Detect):
+            module.export, module.format = True, "onnx"  # type: ignore[assignment]
+    return _OnMaps(fuse(layer) if ours else layer) if isinstance(layer, Detect) else fuse(layer)
+
+
+def _macs(layer: nn.Module, inputs: list[torch.Tensor]) -> float:
+    import thop
+
+    given = (inputs,) if len(inputs) > 1 else tuple(inputs)
+    return float(thop.profile(copy.deepcopy(layer), given, verbose=False)[0])
+
+
+def _write_and_check(base: Any, chosen: dict[int, Option], args: argparse.Namespace) -> None:
+    """The pick as a YAML, and its time as a whole model beside stock's."""
+    import yaml
+
+    edits = [option.edit for option in chosen.values() if option.edit is not None]
+    cfg = _cfg(base)
+    apply_edits(cfg, edits)
+    text = yaml.safe_dump({k: v for k, v in cfg.items() if k not in ("yaml_file", "scale")}, sort_keys=False)
+    write_text(args.output, f"# {' '.join(['yolo_plugins.demo.search', args.model])}\n{text}", force=True)
+    image = [torch.rand(1, 3, args.imgsz, args.imgsz)]
+    models = {STOCK: copy.deepcopy(base), "picked": _build(base, edits)}
+    for model in models.values():
+        model.fuse(verbose=False)
+        model.model[-1].export, model.model[-1].format = True, "onnx"
+    times = timed({name: (model, image) for name, model in models.items()}, args)
+    found = ratio(times[STOCK], times["picked"])
+    interval = f" ({found.low:.2f}–{found.high:.2f})" if found.low is not None else ""
+    print(
+        f"whole model, {args.runtime}, {args.imgsz} px: stock {median(times[STOCK]):.1f} ms, "
+        f"picked {median(times['picked']):.1f} ms, {found.median:.2f}× as fast{interval}\nwritten: {args.output}"
+    )
+
+
+if __name__ == "__main__":
+    main()
