@@ -224,9 +224,8 @@ def _edited(tasks: ModuleType) -> Any:
     import inspect
 
     try:
-        tree = ast.parse(inspect.getsource(tasks.parse_model))
-        ast.increment_lineno(tree, tasks.parse_model.__code__.co_firstlineno - 1)
-        function = next(n for n in tree.body if isinstance(n, ast.FunctionDef))
+        tree = ast.parse(inspect.getsource(tasks))
+        function = next(n for n in tree.body if isinstance(n, ast.FunctionDef) and n.name == "parse_model")
         (position,) = (i for i, n in enumerate(function.body) if isinstance(n, ast.For))
         loop = function.body[position]
         (chain,) = (i for i, n in enumerate(loop.body) if _tests_membership_of_m(n))  # type: ignore[attr-defined]
@@ -257,6 +256,7 @@ def _edited(tasks: ModuleType) -> Any:
     function.body[position] = guarded
     first = 1 if ast.get_docstring(function) else 0
     function.body.insert(first, statement(f"{HANDLE}.check_model({function.args.args[0].arg})", function.body[first]))
+    tree.body = [function]
     flags = tasks.parse_model.__code__.co_flags & __future__.annotations.compiler_flag
     namespace: dict[str, Any] = {}
     exec(compile(tree, tasks.__file__ or "", "exec", flags, dont_inherit=True), namespace)
