@@ -84,8 +84,8 @@ class Environment:
         return done
 
 
-def make_environment(folder: Path) -> Environment:
-    venv.create(folder, symlinks=True)
+def make_environment(folder: Path, system_packages: bool = False) -> Environment:
+    venv.create(folder, symlinks=True, system_site_packages=system_packages)
     environment = Environment(folder)
     parent = Path(sysconfig.get_path("purelib"))
     grandparent = parent / "0.pth"  # of an environment that was made here itself
