@@ -80,10 +80,10 @@ def deactivate() -> list[Path]:
     for folder in _own_folders():
         left = [part for name in FILES for part in folder.glob(f"{name}.*{UNFINISHED}")]
         for path in [*(folder / name for name in reversed(FILES)), *left]:
+            if not os.path.lexists(path):  # unlinking it would fail in another way where nothing may be written
+                continue
             try:
                 path.unlink()
-            except FileNotFoundError:
-                continue
             except OSError as error:
                 raise OSError(f"cannot remove {path} ({error.strerror}); remove it by hand") from error
             removed.append(path)

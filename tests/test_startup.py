@@ -1,4 +1,4 @@
-"""The start-up files are safe: whatever happens to them or to the package, Python starts, silently, and `status` tells."""
+"""The start-up files are safe: whatever happens to them or the package, Python starts silently, and `status` tells."""
 
 from __future__ import annotations
 
