@@ -8,7 +8,11 @@ What it changes, all of it in `ultralytics.nn.tasks`, in memory, and undone by `
 - `guess_model_task`: a model whose last row is a head of ours has the task that the head names.
 - `BaseModel.fuse` and `is_fused`: fold our batch norms too.
 - `BaseModel.load`: a model with rows of ours finds its pretrained weights although rows were put in or left out.
+- `torch_safe_load`: says so if a checkpoint holds classes of ours that this version lacks.
 - torch's safe globals: our classes may be loaded by `ULTRALYTICS_SAFE_LOAD=1`.
+
+Where yolo_plugins is imported and the patch is not applied, as when a checkpoint of ours is loaded without activation,
+only names such as `plugins.GhostConv` are added there: building such a row then says what to do.
 
 `python patch_ultralytics.py` is `yolo-plugins activate`.
 """
@@ -35,6 +39,8 @@ HANDLE = "_yolo_plugins"
 GUESS = "_yolo_plugins_guess"
 
 _undo: list[Undo] = []
+_waiting: list[Undo] = []
+_failures: list[str] = []
 _lock = RLock()
 
 
@@ -71,6 +77,7 @@ def apply() -> None:
                 _explain_builds,
                 _fuse_our_blocks,
                 _align_pretrained_rows,
+                _explain_other_versions,
                 _trust_our_classes,
             ):
                 _undo.append(step(tasks))
@@ -98,12 +105,8 @@ def install_hook() -> None:
 
     `YOLO_PLUGINS=0` in the environment switches this off.
     """
-    if switched_off():
-        return
-    if TASKS in sys.modules:
-        _apply_or_warn()
-    elif not any(isinstance(finder, _Finder) for finder in sys.meta_path):
-        sys.meta_path.insert(0, _Finder())
+    if not switched_off():
+        _once_imported(_apply_or_warn)
 
 
 def switched_off() -> bool:
@@ -111,8 +114,24 @@ def switched_off() -> bool:
     return os.environ.get("YOLO_PLUGINS") == "0"
 
 
+def explain_rows() -> None:
+    """Have the pack's rows say what to do wherever the patch is not applied: they would end in a bare `KeyError`."""
+    _once_imported(_refuse_rows)
+
+
+def _once_imported(action: Undo) -> None:
+    """Call `action` after `ultralytics.nn.tasks` was imported."""
+    if TASKS in sys.modules:
+        action()
+        return
+    if action not in _waiting:
+        _waiting.append(action)
+    if not any(isinstance(finder, _Finder) for finder in sys.meta_path):
+        sys.meta_path.insert(0, _Finder())
+
+
 class _Finder:
-    """Lets the other finders find `ultralytics.nn.tasks`, and applies the patch after it was executed."""
+    """Lets the other finders find `ultralytics.nn.tasks`, and does what waits for it after it was executed."""
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
         if name != TASKS:
@@ -122,11 +141,12 @@ class _Finder:
         if spec is not None and spec.loader is not None:
             execute = spec.loader.exec_module
 
-            def execute_and_apply(module: ModuleType) -> None:
+            def execute_and_act(module: ModuleType) -> None:
                 execute(module)
-                _apply_or_warn()
+                for action in tuple(_waiting):
+                    action()
 
-            spec.loader.exec_module = execute_and_apply  # type: ignore[method-assign]
+            spec.loader.exec_module = execute_and_act  # type: ignore[method-assign]
         return spec
 
 
@@ -137,7 +157,33 @@ def _apply_or_warn() -> None:
     try:
         apply()
     except Exception as error:
+        _failures.append(str(error))
         print(f"WARNING yolo-plugins is not active: {error}", file=sys.stderr)
+
+
+def _refuse_rows() -> None:
+    """Put classes that refuse to be built under the names of our blocks; `apply()` takes them out."""
+    import torch
+    from yolo_plugins.checkpoint_format import row_names
+
+    def refuse(self: Any, *_: Any) -> None:
+        raise PatchError(f"{type(self).__name__} is a block of yolo-plugins, which is {_inactive()}")
+
+    if not _undo:
+        rows = (PREFIX + name for name in row_names())
+        # Layers, and not functions, since restricted loading lets rows name nothing else.
+        vars(sys.modules[TASKS]).update({row: type(row, (torch.nn.Module,), {"__init__": refuse}) for row in rows})
+
+
+def _inactive() -> str:
+    if switched_off():
+        return "switched off in this process by YOLO_PLUGINS=0: unset it"
+    if _failures:
+        return f"not active: {_failures[-1]}"
+    return (
+        "installed but not active in this process: run `yolo-plugins activate` once in this environment, "
+        "or call patch_ultralytics.apply() in the program"
+    )
 
 
 # The steps: each changes one thing and returns what undoes it.
@@ -167,11 +213,13 @@ def _teach_parse_model(tasks: ModuleType) -> Undo:
     setattr(tasks, HANDLE, sys.modules[__name__])
     # The function object stays, so every module that has imported it sees the edit, and its undoing.
     function.__code__ = code
+    refusals = {name: vars(tasks).pop(name) for name in list(vars(tasks)) if name.startswith(PREFIX)}
 
     def undo() -> None:
         function.__code__ = original
         for name in [HANDLE, *(name for name in vars(tasks) if name.startswith(PREFIX))]:
             delattr(tasks, name)
+        vars(tasks).update(refusals)
 
     return undo
 
@@ -366,6 +414,34 @@ def _align_pretrained_rows(tasks: ModuleType) -> Undo:
     return undo
 
 
+def _explain_other_versions(tasks: ModuleType) -> Undo:
+    upstream = tasks.torch_safe_load
+
+    def torch_safe_load(weight: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return upstream(weight, *args, **kwargs)
+        except (AttributeError, TypeError) as error:
+            missing = _missing_class(error)
+            if missing is None:
+                raise
+            from yolo_plugins.checkpoint_format import other_version
+
+            raise PatchError(f"{weight}: {other_version(missing)}") from error
+
+    tasks.torch_safe_load = torch_safe_load  # type: ignore[attr-defined]
+    return lambda: setattr(tasks, "torch_safe_load", upstream)
+
+
+def _missing_class(error: Exception) -> str | None:
+    """Which class of ours plain or restricted loading could not find."""
+    import re
+
+    if found := re.search(r"attribute '(\w+)' on <module '(yolo_plugins\.[\w.]+)'", str(error)):
+        return f"{found[2]}.{found[1]}"
+    found = re.search(r"GLOBAL (yolo_plugins\.[\w.]+)", str(error.__cause__))
+    return found[1] if found else None
+
+
 def _trust_our_classes(tasks: ModuleType) -> Undo:
     import torch
     from yolo_plugins.registry import checkpoint_classes
@@ -374,7 +450,10 @@ def _trust_our_classes(tasks: ModuleType) -> Undo:
     if add is None:  # torch before 2.4 has no such list, and Ultralytics no restricted loading with it
         return lambda: None
     before = set(torch.serialization.get_safe_globals())
-    ours = [cls for cls in checkpoint_classes() if cls not in before]
+    entries = [
+        cls if path == f"{cls.__module__}.{cls.__qualname__}" else (cls, path) for cls, path in checkpoint_classes()
+    ]
+    ours = [entry for entry in entries if entry not in before]
     add(ours)
 
     def undo() -> None:

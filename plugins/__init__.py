@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,11 @@ if __name__ != "yolo_plugins":
     )
 
 __version__ = "0.1.0"
+
+# Loading a checkpoint imports this package, whether or not the pack is activated: what is missing then must be said.
+import_module(".checkpoint_format", __name__).name_missing_modules()
+with suppress(Exception):  # half an install: the blocks work without the patch, and `yolo-plugins status` tells
+    import_module("patch_ultralytics").explain_rows()
 
 if TYPE_CHECKING:
     from .public import *  # noqa: F403

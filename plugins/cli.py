@@ -22,7 +22,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--version", action="version", version=f"yolo-plugins {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name in COMMANDS:
-        module = import_module(f".commands.{name}", __package__)
+        try:
+            module = import_module(f".commands.{name}", __package__)
+        except (ImportError, SyntaxError) as error:
+            print(f"yolo-plugins: `{name}` is left out, since this install is damaged: {error}", file=sys.stderr)
+            continue
         command = commands.add_parser(
             name,
             help=module.HELP,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from importlib.metadata import entry_points
 from typing import TypeVar
 
 from torch import nn
 
+from .checkpoint_format import CLASS_PATHS, resolve
 from .rows import READERS
 
 BLOCKS: dict[str, type[nn.Module]] = {}
@@ -47,17 +49,14 @@ def unregister(cls: type[nn.Module]) -> None:
         del BLOCKS[cls.__name__]
 
 
-def checkpoint_classes() -> list[type[nn.Module]]:
-    """Every class of ours or a registered block's module that a checkpoint may hold, inner parts included."""
-    import sys
-
-    modules = {cls.__module__ for cls in BLOCKS.values()}
-    return [
-        cls
-        for name in sorted(modules)
-        for cls in vars(sys.modules[name]).values()
-        if isinstance(cls, type) and issubclass(cls, nn.Module) and cls.__module__ == name
-    ]
+def checkpoint_classes() -> list[tuple[type[nn.Module], str]]:
+    """Every class that a checkpoint may hold, inner parts of registered blocks included, with the path it has there."""
+    paths = dict.fromkeys(CLASS_PATHS)
+    for module in sorted({cls.__module__ for cls in BLOCKS.values()}):
+        for name, cls in vars(sys.modules[module]).items():
+            if isinstance(cls, type) and issubclass(cls, nn.Module) and cls.__module__ == module:
+                paths[f"{module}.{name}"] = None
+    return [(resolve(path), path) for path in paths]
 
 
 def register_installed() -> None:

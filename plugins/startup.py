@@ -12,11 +12,9 @@ import site
 import sys
 import sysconfig
 from importlib import metadata
-from importlib.util import find_spec
 from pathlib import Path
 
 from . import __version__
-from .files import write_text
 
 GUARD = '''"""Written by `yolo-plugins activate`; `yolo-plugins deactivate` removes it."""
 
@@ -36,6 +34,9 @@ FILES = {
     "yolo_plugins.start": "yolo_plugins_startup:start\n",
     "yolo_plugins.pth": "import yolo_plugins_startup; yolo_plugins_startup.start()\n",
 }
+
+
+UNFINISHED = ".part"
 
 
 def activate(user: bool = False) -> tuple[Path, bool]:
@@ -59,7 +60,7 @@ def activate(user: bool = False) -> tuple[Path, bool]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, content in FILES.items():
-            write_text(folder / name, content)
+            _write(folder / name, content)
     except OSError as error:
         hint = "use a virtual environment" if user else "use a virtual environment, or `yolo-plugins activate --user`"
         raise OSError(f"cannot write into {folder} ({error.strerror}); {hint}") from error
@@ -67,7 +68,7 @@ def activate(user: bool = False) -> tuple[Path, bool]:
 
 
 def deactivate() -> list[Path]:
-    """Remove the start-up files from wherever `activate` may have written them.
+    """Remove the start-up files from wherever `activate` of this environment may have written them.
 
     Returns:
         The files removed.
@@ -76,17 +77,24 @@ def deactivate() -> list[Path]:
         OSError: a file cannot be removed.
     """
     removed = []
-    for folder in _folders():
-        for name in reversed(FILES):
-            path = folder / name
+    for folder in _own_folders():
+        left = [part for name in FILES for part in folder.glob(f"{name}.*{UNFINISHED}")]
+        for path in [*(folder / name for name in reversed(FILES)), *left]:
+            if not os.path.lexists(path):  # unlinking it would fail in another way where nothing may be written
+                continue
             try:
                 path.unlink()
-            except FileNotFoundError:
-                continue
             except OSError as error:
                 raise OSError(f"cannot remove {path} ({error.strerror}); remove it by hand") from error
             removed.append(path)
+        for compiled in (folder / "__pycache__").glob("yolo_plugins_startup.*.pyc"):
+            compiled.unlink(missing_ok=True)
     return removed
+
+
+def active_folders() -> list[Path]:
+    """The folders with start-up files that this Python reads, its own first."""
+    return [folder for folder in _read_folders() if _content(folder / "yolo_plugins.pth") is not None]
 
 
 def status() -> dict[str, str]:
@@ -95,29 +103,38 @@ def status() -> dict[str, str]:
     from .model_yamls import FOLDER
     from .model_yamls import names as model_names
 
-    spec = find_spec("patch_ultralytics")
-    patch = Path(spec.origin).parent if spec is not None and spec.origin else None
-    active = [folder for folder in _folders() if _content(folder / "yolo_plugins.pth") is not None]
+    try:
+        import patch_ultralytics
+
+        patch, tested = str(patch_ultralytics.__file__), " to ".join(patch_ultralytics.TESTED)
+    except Exception as error:
+        patch, tested = _damage(error), "unknown"
+    active = active_folders()
     partial = [str(f) for f in active if any(_content(f / name) != content for name, content in FILES.items())]
     if partial:
         state = f"damaged in {partial[0]}: run `yolo-plugins activate` again"
     elif not active:
         state = "not active: run `yolo-plugins activate`"
+    elif tested == "unknown":
+        state = f"written in {active[0]}, but without effect, since the patch is damaged"
     elif os.environ.get("YOLO_PLUGINS") == "0":
         state = f"active in {active[0]}, but switched off here by YOLO_PLUGINS=0"
     else:
         state = f"active in {active[0]}"
-    names = [entry.name for entry in blocks() + heads()]
-    installed = [name for name, _ in installed_blocks()]
+    try:
+        names = [entry.name for entry in blocks() + heads()] + [name for name, _ in installed_blocks()]
+        listed = f"{len(names)}: {', '.join(names)}"
+    except (SyntaxError, OSError, KeyError) as error:
+        listed = _damage(error)
     return {
         "yolo-plugins": f"{__version__} in {Path(__file__).parent}",
-        "patch": str(patch / "patch_ultralytics.py") if patch else "missing: reinstall yolo-plugins",
+        "patch": patch,
         "start-up": state,
-        "ultralytics": f"{_version('ultralytics')} (tested: {' to '.join(_tested())})",
+        "ultralytics": f"{_version('ultralytics')} (tested: {tested})",
         "torch": _version("torch"),
         "python": f"{sys.version.split()[0]} {sys.executable}",
         "yolo command": other_yolo() or shutil.which("yolo") or "not on the PATH",
-        "blocks": f"{len(names) + len(installed)}: {', '.join(names + installed)}",
+        "blocks": listed,
         "model YAMLs": f"{len(model_names())} in {FOLDER}",
     }
 
@@ -131,9 +148,31 @@ def other_yolo() -> str | None:
     return None if same else command
 
 
-def _folders() -> list[Path]:
-    folders = [sysconfig.get_path("purelib"), site.getusersitepackages(), *site.getsitepackages()]
-    return list(dict.fromkeys(Path(folder) for folder in folders))
+def _own_folders() -> list[Path]:
+    """Where `activate` of this Python writes: its environment, and the user's folder if this Python reads it."""
+    folders = [sysconfig.get_path("purelib"), *([site.getusersitepackages()] if site.ENABLE_USER_SITE else [])]
+    return [Path(folder) for folder in folders]
+
+
+def _read_folders() -> list[Path]:
+    """Where this Python reads start-up files: in a virtual environment with system packages, the system's too."""
+    return list(dict.fromkeys([*_own_folders(), *map(Path, site.getsitepackages())]))
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file whole, under a name meanwhile that Python does not read at its start."""
+    part = path.with_name(f"{path.name}.{os.getpid()}{UNFINISHED}")
+    try:
+        part.write_text(text, encoding="utf-8")
+        os.replace(part, path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def _damage(error: Exception) -> str:
+    reason = " ".join(str(error).split())
+    return f"damaged ({type(error).__name__}: {reason}); run pip install --force-reinstall --no-deps yolo-plugins"
 
 
 def _content(path: Path) -> str | None:
@@ -148,9 +187,3 @@ def _version(package: str) -> str:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return f"not installed: pip install {package}"
-
-
-def _tested() -> tuple[str, str]:
-    from patch_ultralytics import TESTED
-
-    return TESTED

@@ -65,7 +65,7 @@ class Environment:
         return next((self.folder / "lib").glob("python*/site-packages"))
 
     def run(
-        self, *command: str | Path, cwd: Path, check: bool = True, **variables: str
+        self, *command: str | Path, cwd: Path, check: bool = True, timeout: int = 300, **variables: str
     ) -> subprocess.CompletedProcess[str]:
         """Run `yolo …`, `yolo-plugins …` or `python …` of this environment in a process of its own."""
         home = cwd / "home"
@@ -77,20 +77,22 @@ class Environment:
             env={**clean, **OFFLINE, "PATH": path, "HOME": str(home), **variables},
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=timeout,
         )
         if check:
             assert done.returncode == 0, f"{command} failed:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
         return done
 
 
-def make_environment(folder: Path) -> Environment:
-    venv.create(folder, symlinks=True)
+def make_environment(folder: Path, system_packages: bool = False) -> Environment:
+    venv.create(folder, symlinks=True, system_site_packages=system_packages)
     environment = Environment(folder)
     parent = Path(sysconfig.get_path("purelib"))
-    (environment.site_packages / "0.pth").write_text(f"{parent}\n")  # start-up files are read in order of name
+    grandparent = parent / "0.pth"  # of an environment that was made here itself
+    more = grandparent.read_text() if grandparent.exists() else ""
+    (environment.site_packages / "0.pth").write_text(f"{parent}\n{more}")  # start-up files are read in order of name
     for path in parent.glob("*.pth"):
-        if path.name != "yolo_plugins.pth":  # what `activate` wrote there
+        if path.name not in ("0.pth", "yolo_plugins.pth"):  # the latter is what `activate` wrote there
             shutil.copy(path, environment.site_packages)
     for name, entry in {"yolo": "ultralytics.cfg:entrypoint", "yolo-plugins": "yolo_plugins.cli:main"}.items():
         module, function = entry.split(":")

@@ -25,6 +25,7 @@ def test_activate_twice_and_deactivate_leave_what_was_there(environment: Environ
     assert "already active" in environment.run("yolo-plugins", "activate", cwd=tmp_path).stdout
     environment.run("yolo-plugins", "deactivate", cwd=tmp_path)
     assert in_site_packages(environment) - {"__pycache__"} == before
+    assert not list(environment.site_packages.glob("__pycache__/yolo_plugins*"))
     assert "was not active" in environment.run("yolo-plugins", "deactivate", cwd=tmp_path).stdout
 
 
@@ -68,11 +69,11 @@ def test_a_site_packages_that_cannot_be_written_is_said(
 ) -> None:
     from yolo_plugins.cli import main
 
-    def refuse(**_: object) -> None:
+    def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("sysconfig.get_path", lambda _: str(tmp_path))
-    monkeypatch.setattr("tempfile.mkstemp", refuse)
+    monkeypatch.setattr("os.replace", refuse)
     assert main(["activate"]) == 1
     error = capsys.readouterr().err
     assert f"cannot write into {tmp_path} (Permission denied); use a virtual environment, or" in error

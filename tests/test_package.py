@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -9,6 +10,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from version_matrix import order, read_table, works
+
+import patch_ultralytics
 
 ROOT = Path(__file__).parents[1]
 
@@ -33,3 +37,16 @@ def test_the_wheel_holds_the_package_the_yamls_the_demo_and_the_patch(tmp_path: 
 def test_no_start_up_file_comes_with_the_package() -> None:
     tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert not [name for name in tracked.splitlines() if name.endswith((".pth", ".start"))]
+
+
+def test_the_range_that_is_named_is_what_the_version_matrix_showed() -> None:
+    rows = read_table()
+    first, last = patch_ultralytics.TESTED
+    within = [cells for release, cells in rows.items() if order(first) <= order(release) <= order(last)]
+    assert {first, last} <= set(rows), "both ends were tried: python tests/version_matrix.py"
+    assert all(works(cells) for cells in within), [cells for cells in within if not works(cells)]
+    dependencies = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    (lowest,) = re.findall(r'"ultralytics>=([\d.]+)"', dependencies)
+    assert order(lowest) == order(first)[: len(order(lowest))]
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert all(release in readme for release in patch_ultralytics.TESTED)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import linecache
 import re
+import sys
 import threading
 from pathlib import Path
 
@@ -49,6 +50,8 @@ def state() -> dict[str, object]:
         "fuse": tasks.BaseModel.fuse,
         "is_fused": tasks.BaseModel.is_fused,
         "init": tasks.DetectionModel.__init__,
+        "load": tasks.BaseModel.load,
+        "guess": tasks.guess_model_task.__code__,
         "safe": set(torch.serialization.get_safe_globals()),
     }
 
@@ -62,7 +65,7 @@ def test_revert_brings_everything_back() -> None:
     patch_ultralytics.revert()
     assert not patch_ultralytics.active()
     assert state() == before
-    with pytest.raises(KeyError):
+    with pytest.raises(patch_ultralytics.PatchError, match=r"not active|switched off"):
         tasks.DetectionModel(model(), verbose=False)
 
 
@@ -73,6 +76,17 @@ def test_applying_and_reverting_twice_is_harmless() -> None:
     for _ in range(2):
         patch_ultralytics.revert()
     assert state() == before
+
+
+@pytest.mark.parametrize("times", [20, pytest.param(1000, marks=pytest.mark.slow)])
+def test_applied_and_reverted_many_times_ultralytics_is_as_it_was(times: int) -> None:
+    before, finders, blocks = state(), list(sys.meta_path), dict(yp.BLOCKS)
+    for _ in range(times):
+        patch_ultralytics.apply()
+        patch_ultralytics.revert()
+    assert state() == before
+    assert (sys.meta_path, yp.BLOCKS) == (finders, blocks)
+    assert not patch_ultralytics._undo
 
 
 @pytest.mark.parametrize("file", STOCK)
@@ -108,7 +122,7 @@ def test_functions_imported_before_see_the_patch_and_its_undoing() -> None:
     layers, _ = parse_model(model(), ch=3, verbose=False)
     assert isinstance(layers[1], yp.GhostConv)
     patch_ultralytics.revert()
-    with pytest.raises(KeyError):
+    with pytest.raises(patch_ultralytics.PatchError):
         parse_model(model(), ch=3, verbose=False)
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
-from conftest import Environment
+from conftest import Environment, make_environment
+from yolo_plugins import model_yamls
 
+CHECKPOINT = Path(__file__).parent / "data" / "0.1.0-detect.pt"
 TRAIN = ["imgsz=64", "epochs=2", "batch=4", "workers=0", "plots=False", "val=True", "seed=0", "amp=False"]
 
 
@@ -39,19 +42,20 @@ def test_a_checkpoint_validates_and_predicts_elsewhere(
     assert list(tmp_path.rglob(image.name))
 
 
-def test_training_resumes_from_a_checkpoint_made_midway(
+def test_training_resumes_after_a_kill_in_mid_epoch(
     trained: Path, active: Environment, shapes: Path, tmp_path: Path
 ) -> None:
     interrupt = (
         "from ultralytics import YOLO\n"
-        "import os, sys\n"
+        "import os, signal\n"
         f"model = YOLO(r'{trained}')\n"
-        "model.add_callback('on_model_save', lambda trainer: os._exit(0) if trainer.epoch == 0 else None)\n"
+        "kill = lambda trainer: os.kill(os.getpid(), signal.SIGKILL) if trainer.epoch == 1 else None\n"
+        "model.add_callback('on_train_batch_end', kill)\n"
         f"data, folder = r'{shapes}', r'{tmp_path}'\n"
         "options = dict(imgsz=64, epochs=2, batch=4, workers=0, plots=False)\n"
         "model.train(data=data, project=folder, name='r', **options)\n"
     )
-    active.run("python", "-c", interrupt, cwd=tmp_path)
+    assert active.run("python", "-c", interrupt, cwd=tmp_path, check=False).returncode == -signal.SIGKILL
     last = tmp_path / "r" / "weights" / "last.pt"
     assert last.is_file()
     done = active.run("yolo", "train", "resume", f"model={last}", cwd=tmp_path)
@@ -93,7 +97,7 @@ def test_a_checkpoint_loads_without_activation_but_not_without_the_package(
     hide = "import sys; sys.modules['yolo_plugins'] = None; "
     done = environment.run("python", "-c", hide + load, cwd=tmp_path, check=False)
     assert done.returncode != 0
-    assert "yolo_plugins" in done.stdout + done.stderr
+    assert "best.pt appears to require 'yolo_plugins'" in done.stdout + done.stderr, "in Ultralytics' words"
 
 
 def test_a_ddp_worker_script_builds_the_model(active: Environment, shapes: Path, tmp_path: Path) -> None:
@@ -191,3 +195,151 @@ def test_a_bad_model_file_ends_the_yolo_command_with_file_row_and_block(
     assert done.returncode != 0
     last = done.stderr.strip().splitlines()[-1]
     assert "mine.yaml: row 1 (plugins.GostConv): no module of this name; did you mean plugins.GhostConv" in last
+
+
+def test_training_on_from_a_checkpoint_without_activation_says_what_to_do(
+    environment: Environment, shapes: Path, tmp_path: Path
+) -> None:
+    command = ["yolo", "train", f"model={CHECKPOINT}", f"data={shapes}", *TRAIN]
+    done = environment.run(*command, cwd=tmp_path, check=False)
+    assert done.returncode != 0
+    last = done.stderr.strip().splitlines()[-1]
+    assert "plugins.GhostNetStage is a block of yolo-plugins, which is installed but not active" in last
+    assert "run `yolo-plugins activate`" in last
+
+
+def test_a_row_of_ours_after_no_more_than_an_import_says_what_to_do(environment: Environment, tmp_path: Path) -> None:
+    code = (
+        "import os, yolo_plugins\n"
+        "from ultralytics.nn import tasks\n"
+        "rows = dict(nc=1, backbone=[[-1, 1, 'plugins.SE', [16]]], head=[[[-1], 1, 'Detect', ['nc']]])\n"
+        "for value in ('1', '0'):\n"
+        "    os.environ['YOLO_PLUGINS'] = value\n"
+        "    try:\n"
+        "        tasks.parse_model(rows, ch=3)\n"
+        "    except RuntimeError as error:\n"
+        "        print(error)\n"
+    )
+    absent, switched_off = environment.run("python", "-c", code, cwd=tmp_path).stdout.splitlines()[-2:]
+    assert "plugins.SE is a block of yolo-plugins" in absent
+    assert "or call patch_ultralytics.apply()" in absent
+    assert "switched off in this process by YOLO_PLUGINS=0" in switched_off
+
+
+def test_threads_may_load_two_models_at_once_as_the_first_thing(active: Environment, tmp_path: Path) -> None:
+    code = (
+        "import threading\n"
+        "def load(name):\n"
+        "    from ultralytics import YOLO\n"
+        "    print(name[-9:], sum(p.numel() for p in YOLO(name).model.parameters()), flush=True)\n"
+        f"names = [r'{CHECKPOINT}', 'yolov8n-se.yaml'] * 2\n"
+        "threads = [threading.Thread(target=load, args=(name,)) for name in names]\n"
+        "[thread.start() for thread in threads]; [thread.join() for thread in threads]\n"
+    )
+    lines = active.run("python", "-c", code, cwd=tmp_path).stdout.splitlines()
+    assert len(lines) == 4
+    assert len(set(lines)) == 2
+    assert "n-se.yaml 3163472" in lines
+
+
+CHAIN = "        if m in base_modules:"
+CHANGES = {
+    "with one branch more is taught as any": (f"        if i < 0:\n            pass\n{CHAIN}", True),
+    "of another shape is left alone": ("        if base_modules.__contains__(m):", False),
+}
+
+
+@pytest.mark.parametrize(("change", "applies"), CHANGES.values(), ids=CHANGES)
+def test_an_unknown_newer_ultralytics(change: str, applies: bool, tmp_path: Path) -> None:
+    environment = make_environment(tmp_path / "venv")
+    tasks = newer_ultralytics(environment) / "nn" / "tasks.py"
+    text = tasks.read_text()
+    assert text.count(CHAIN) == 1
+    tasks.write_text(text.replace(CHAIN, change))
+    environment.run("yolo-plugins", "activate", cwd=tmp_path)
+    code = (
+        "from ultralytics import YOLO, __version__; print(__version__, YOLO('yolov8n.yaml').task, flush=True)\n"
+        f"YOLO(r'{Path(model_yamls.__file__).with_name('yolov8-se.yaml')}')"
+    )
+    done = environment.run("python", "-c", code, cwd=tmp_path, check=False)
+    assert "99.0.0 detect" in done.stdout, "stock models work"
+    ours = [line for line in done.stderr.splitlines() if "yolo-plugins" in line]
+    if applies:
+        assert done.returncode == 0
+        assert not ours, "no noise"
+    else:
+        warning, *_, error = ours
+        assert sum("WARNING" in line for line in ours) == 1
+        assert warning.startswith("WARNING yolo-plugins is not active: parse_model of Ultralytics 99.0.0 has a shape")
+        assert "pip install -U yolo-plugins or pip install ultralytics==8." in warning
+        assert "plugins.C2fSE is a block of yolo-plugins, which is not active: parse_model of" in error
+
+
+def newer_ultralytics(environment: Environment) -> Path:
+    """A copy by links of the Ultralytics installed, of version 99; `nn` and `__init__.py` are files of its own."""
+    import ultralytics
+
+    source = Path(ultralytics.__file__).parent
+    package = environment.site_packages / "ultralytics"
+    package.mkdir()
+    for path in source.iterdir():
+        if path.name not in ("nn", "__init__.py", "__pycache__"):
+            (package / path.name).symlink_to(path)
+    shutil.copytree(source / "nn", package / "nn", ignore=shutil.ignore_patterns("__pycache__"))
+    text = (source / "__init__.py").read_text()
+    (package / "__init__.py").write_text(text.replace(f'"{ultralytics.__version__}"', '"99.0.0"'))
+    return package
+
+
+@pytest.mark.slow
+def test_two_processes_train_together_on_the_cpu(active: Environment, shapes: Path, tmp_path: Path) -> None:
+    """Ultralytics shards the data over the processes; it wraps models for GPUs only, so that is done here."""
+    script = tmp_path / "worker.py"
+    script.write_text(
+        "import torch, torch.distributed as dist\n"
+        "dist.init_process_group('gloo')\n"
+        "from ultralytics import YOLO\n"
+        "from ultralytics.nn.tasks import DetectionModel\n"
+        "torch.manual_seed(0)\n"
+        "model = torch.nn.parallel.DistributedDataParallel(DetectionModel('yolov8n-ghost.yaml', verbose=False))\n"
+        "torch.manual_seed(1 + dist.get_rank())\n"
+        "output = model(torch.rand(2, 3, 64, 64))\n"
+        "sum(y.float().square().mean() for y in output.values() if torch.is_tensor(y)).backward()\n"
+        "total = sum(float(p.grad.double().sum()) for p in model.parameters() if p.grad is not None)\n"
+        "totals = [None, None]\n"
+        "dist.all_gather_object(totals, total)\n"
+        "print('GRADIENTS', totals[0] == totals[1] != 0, flush=True)\n"
+        "sizes = []\n"
+        "yolo = YOLO('yolov8n-ghost.yaml')\n"
+        "yolo.add_callback('on_train_epoch_end', lambda t: sizes.append(len(t.train_loader.sampler)))\n"
+        f"yolo.train(data=r'{shapes}', epochs=1, imgsz=64, batch=4, workers=0, plots=False, val=False, amp=False,\n"
+        f"           device='cpu', project=r'{tmp_path}', name='ddp')\n"
+        "print('SHARD', sizes, flush=True)\n"
+        "dist.destroy_process_group()\n"
+    )
+    launch = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", str(script)]
+    done = active.run("python", *launch, cwd=tmp_path, timeout=900)
+    said = done.stdout + done.stderr
+    assert said.count("GRADIENTS True") == 2
+    assert said.count("SHARD [4]") == 2, "each process has trained on half of the eight images"
+    assert (tmp_path / "ddp" / "weights" / "last.pt").is_file()
+
+
+@pytest.mark.slow
+def test_ray_tunes_one_of_our_models(active: Environment, shapes: Path, tmp_path: Path) -> None:
+    pytest.importorskip("ray.tune")
+    code = (
+        "import ray\n"
+        "ray.init(num_cpus=2, include_dashboard=False)\n"
+        "from ray import tune\n"
+        "from ultralytics import YOLO\n"
+        "grid = YOLO('yolov8n-ghost.yaml').tune(\n"
+        f"    data=r'{shapes}', use_ray=True, iterations=2, search_alg='random', grace_period=1, epochs=1, imgsz=64,\n"
+        "    space={'lr0': tune.uniform(1e-4, 1e-2)}, batch=4, workers=0, plots=False, amp=False, device='cpu',\n"
+        f"    project=r'{tmp_path}', name='tune')\n"
+        "print('TRIALS', len(grid), 'FAILED', grid.num_errors, flush=True)\n"
+        "ray.shutdown()\n"
+    )
+    done = active.run("python", "-c", code, cwd=tmp_path, check=False, timeout=1500)
+    assert "TRIALS 2 FAILED 0" in done.stdout, (done.stdout + done.stderr)[-3000:]
+    assert "yolo_plugins.ghost.GhostConv" in done.stdout + done.stderr, "the workers have built our model"
