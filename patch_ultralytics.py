@@ -440,31 +440,26 @@ def explain(error: Exception, scope: dict[str, Any]) -> None:
 
 
 def _explain_row(error: Exception, model: dict[str, Any], i: int | None) -> None:
-    from yolo_plugins.model_yaml import ModelYAMLError
+    from yolo_plugins.model_yaml import ModelYAMLError, Problem
     from yolo_plugins.row_errors import row_reason
     from yolo_plugins.row_names import module
 
     if i is not None and not isinstance(error, ModelYAMLError):
         source, _, name, _ = (model["backbone"] + model["head"])[i]
-        reason = row_reason(error, module(name, vars(sys.modules[TASKS])), source)
+        problem = Problem(row_reason(error, module(name, vars(sys.modules[TASKS])), source), i, name)
         # A refusal says all there is to say; any other error may be a bug, whose own traceback is wanted.
         cause = None if isinstance(error, ValueError) else error
-        raise ModelYAMLError(f"{_file(model)}: row {i} ({name}): {reason}") from cause
+        raise ModelYAMLError(problem.sentence(_file(model)), problem) from cause
 
 
 def _explain_model(error: Exception, model: Any) -> None:
     """Say which row does not fit the others, which first shows when the model runs, or else which file it is."""
     from yolo_plugins.model_yaml import ModelYAMLError
-    from yolo_plugins.row_errors import reason_of
+    from yolo_plugins.row_errors import reason_of, row_of
 
     if not isinstance(model, dict) or isinstance(error, (ModelYAMLError, OSError)):
         return
-    trace = error.__traceback__
-    while trace is not None:
-        frame = trace.tb_frame
-        if frame.f_globals.get("__name__") == TASKS and frame.f_code.co_name in ("predict", "_predict_once"):
-            _explain_row(error, model, getattr(frame.f_locals.get("m"), "i", None))
-        trace = trace.tb_next
+    _explain_row(error, model, row_of(error))
     raise ModelYAMLError(f"{_file(model)}: {reason_of(error)}") from error
 
 

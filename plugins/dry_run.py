@@ -11,13 +11,15 @@ from torch import Tensor, nn
 from .budget import IMAGE, Budget
 from .row_errors import reason_of
 
+Shapes = list[tuple[int, ...]]
+
 
 class RowError(Exception):
-    """A row that cannot run on what it is given: its number, the reason, and the shapes it was given."""
+    """A row that cannot run on what it is given: its number, the reason, what it was given, and all maps so far."""
 
-    def __init__(self, row: int, reason: str, inputs: list[tuple[int, ...]]) -> None:
+    def __init__(self, row: int, reason: str, inputs: Shapes, maps: list[Shapes]) -> None:
         super().__init__(f"row {row}: {reason}")
-        self.row, self.reason, self.inputs = row, reason, inputs
+        self.row, self.reason, self.inputs, self.maps = row, reason, inputs, maps
 
 
 def build(description: dict[str, Any], channels: int) -> nn.Sequential:
@@ -32,7 +34,7 @@ def build(description: dict[str, Any], channels: int) -> nn.Sequential:
         return tasks.parse_model(offline(description), ch=channels, verbose=False)[0]
 
 
-def run(layers: nn.Sequential, channels: int, size: int = IMAGE) -> list[list[tuple[int, ...]]]:
+def run(layers: nn.Sequential, channels: int, size: int = IMAGE) -> list[Shapes]:
     """Shapes of the maps that each row gives, from an image on the meta device.
 
     Raises:
@@ -51,12 +53,12 @@ def run(layers: nn.Sequential, channels: int, size: int = IMAGE) -> list[list[tu
             try:
                 x = layer(x)
             except Exception as error:
-                raise RowError(i, reason_of(error), given) from error
+                raise RowError(i, reason_of(error), given, [shapes(y) for y in maps]) from error
             maps.append(x)
     return [shapes(x) for x in maps]
 
 
-def shapes(x: Any) -> list[tuple[int, ...]]:
+def shapes(x: Any) -> Shapes:
     """Shapes of the tensors in what a row takes or gives."""
     if isinstance(x, Tensor):
         return [tuple(x.shape)]

@@ -28,7 +28,14 @@ SHARED = {"nc", "kpt_shape", "reg_max", "end2end", "depth", "width", "max_channe
 
 
 class ModelYAMLError(ValueError):
-    """A model YAML that cannot be built; the message names the file, the row, the block and what to do."""
+    """A model YAML that cannot be built; the message names the file, the row, the block and what to do.
+
+    `problem` is the same in parts, where it is a row's.
+    """
+
+    def __init__(self, message: str, problem: Problem | None = None) -> None:
+        super().__init__(message)
+        self.problem = problem
 
 
 @dataclass(frozen=True)
@@ -96,7 +103,7 @@ def check(model: Any, file: str, names: Names) -> None:
     """
     check_mapping(model, file)
     for problem in problems(model, names):
-        raise ModelYAMLError(problem.sentence(file))
+        raise ModelYAMLError(problem.sentence(file), problem)
 
 
 def check_mapping(model: Any, file: str) -> None:

@@ -21,6 +21,18 @@ def reason_of(error: BaseException, limit: int = 240) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
+def row_of(error: BaseException) -> int | None:
+    """The number of the row that was running in one of Ultralytics' models, if one was."""
+    found = None
+    trace = error.__traceback__
+    while trace is not None:
+        frame = trace.tb_frame
+        if frame.f_code.co_name in ("predict", "_predict_once") and "self" in frame.f_locals:
+            found = getattr(frame.f_locals.get("m"), "i", found)
+        trace = trace.tb_next
+    return found
+
+
 def row_reason(error: BaseException, cls: Any, source: Any) -> str:
     """An error while a row was built, and what the row should say.
 
