@@ -267,7 +267,11 @@ def _guess_our_tasks(tasks: ModuleType) -> Undo:
     setattr(tasks, GUESS, upstream)
 
     def guess_model_task(model):  # type: ignore[no-untyped-def]
-        return _yolo_plugins.task_of(model) or _yolo_plugins_guess(model)  # type: ignore[name-defined]  # noqa: F821
+        return (
+            _yolo_plugins.task_of(model)  # type: ignore[name-defined]  # noqa: F821
+            or _yolo_plugins_guess(model)  # type: ignore[name-defined]  # noqa: F821
+            or _yolo_plugins.no_task(model)  # type: ignore[name-defined]  # noqa: F821
+        )
 
     function.__code__ = guess_model_task.__code__  # runs in the namespace of `tasks`, as parse_model's edit does
 
@@ -408,6 +412,18 @@ def task_of(model: Any) -> str | None:
         return getattr(BLOCKS.get(name.removeprefix(PREFIX)), "task", None) if name.startswith(PREFIX) else None
     except (AttributeError, IndexError, KeyError, TypeError):
         return None
+
+
+def no_task(model: Any) -> None:
+    """Refuse a description whose last row tells no task, of which upstream says no more than that it is None."""
+    from yolo_plugins.model_yaml import ModelYAMLError, Problem
+
+    if isinstance(model, dict):
+        _check_description(model)
+        rows = model["backbone"] + model["head"]
+        hint = "ultralytics.RTDETR loads it" if rows[-1][2] == "RTDETRDecoder" else "end with Detect, Segment, …"
+        problem = Problem(f"this last row tells no task of YOLO's; {hint}", len(rows) - 1, rows[-1][2])
+        raise ModelYAMLError(problem.sentence(_file(model)), problem)
 
 
 def read_row(m: Any, scope: dict[str, Any]) -> Any:

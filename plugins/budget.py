@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-MAX_PARAMETERS = 400_000_000
+MAX_PARAMETERS = 250_000_000
 MAX_MULTIPLY_ADDS = 150_000_000_000
 MAX_ELEMENTS = 64_000_000
 MAX_TENSORS = 12_000

@@ -159,8 +159,10 @@ def _check_use(verdict: Verdict, description: dict[str, Any], layers: nn.Sequent
         reason = "the last row is no head, so its task is not known; end with Detect, Segment, Pose, OBB or Classify"
         verdict.errors.append(_problem(reason, -1, described))
     else:
-        with _quiet():
-            verdict.facts.insert(0, str(tasks.guess_model_task({**description})))
+        decoder = described[-1][2] == "RTDETRDecoder"
+        verdict.facts.insert(
+            0, "detect, for ultralytics.RTDETR" if decoder else str(tasks.guess_model_task(description))
+        )
     used = {len(described) - 1}
     for i in reversed(range(len(described))):
         if i in used:
