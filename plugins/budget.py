@@ -14,9 +14,11 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from torch.nn import init
 from torch.overrides import TorchFunctionMode
 
 MAX_PARAMETERS = 250_000_000
+MAX_DRAWN = 300_000_000  # random numbers, of which some layers draw each weight's twice
 MAX_MULTIPLY_ADDS = 150_000_000_000
 MAX_ELEMENTS = 64_000_000
 MAX_TENSORS = 12_000
@@ -25,6 +27,7 @@ IMAGE = 256
 """Side of the image with which Ultralytics measures a detector's strides while building it."""
 
 FACTORIES = {torch.empty, torch.zeros, torch.ones, torch.full, torch.rand, torch.randn}
+DRAWS = {init.kaiming_uniform_, init.kaiming_normal_, init.uniform_, init.normal_, Tensor.uniform_, Tensor.normal_}
 CONVOLUTIONS = {torch.conv1d, torch.conv2d, torch.conv3d}
 TRANSPOSED = {torch.conv_transpose1d, torch.conv_transpose2d, torch.conv_transpose3d}
 PRODUCTS = {F.linear, torch.matmul, torch.bmm, Tensor.matmul, Tensor.__matmul__, Tensor.bmm}
@@ -58,7 +61,7 @@ class Budget(TorchFunctionMode):
 
     def __init__(self) -> None:
         super().__init__()
-        self.operations = self.tensors = self.parameters = self.multiply_adds = 0
+        self.operations = self.tensors = self.parameters = self.drawn = self.multiply_adds = 0
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -66,6 +69,9 @@ class Budget(TorchFunctionMode):
         _limit(self.operations, MAX_OPERATIONS, "operations in all")
         if func in FACTORIES:
             self._made(_elements(args, kwargs))
+        elif func in DRAWS:
+            self.drawn += (args[0] if args else kwargs["tensor"]).numel()
+            _limit(self.drawn, MAX_DRAWN, "random numbers with the rows above it")
         elif func in CONVOLUTIONS or func in TRANSPOSED:
             self._run(_convolved(func in TRANSPOSED, *args), math.prod(args[1].shape[1:]))
         elif func is F.unfold:

@@ -64,12 +64,12 @@ def require_weights(block: str, c1: int, c2: int, k: int = 1) -> None:
         )
 
 
-def require_odd(block: str, d: int = 1, **kernels: Any) -> None:
+def require_odd(block: str, dilation: int = 1, /, **kernels: Any) -> None:
     """Refuse kernel sizes that cannot keep H×W with equal padding on both sides, and those that reach too far.
 
     Args:
         block: The block's name.
-        d: Dilation of the kernels.
+        dilation: Of the kernels.
         kernels: Their sizes by name.
 
     Raises:
@@ -79,9 +79,9 @@ def require_odd(block: str, d: int = 1, **kernels: Any) -> None:
     for name, k in kernels.items():
         if k % 2 == 0:
             raise ValueError(f"{block}: kernel {name}={k} is even and cannot keep H×W; use {max(k - 1, 1)} or {k + 1}")
-        if k > MAX_KERNEL or d * (k - 1) + 1 > MAX_REACH:
+        if k > MAX_KERNEL or dilation * (k - 1) + 1 > MAX_REACH:
             raise ValueError(
-                f"{block}: kernel {name}={k} at dilation {d} reaches over {d * (k - 1) + 1} pixels; "
+                f"{block}: kernel {name}={k} at dilation {dilation} reaches over {dilation * (k - 1) + 1} pixels; "
                 f"kernels are at most {MAX_KERNEL} and reach over at most {MAX_REACH}"
             )
 

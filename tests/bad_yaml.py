@@ -163,6 +163,13 @@ class Mutant:
     text: str
 
 
+LOADER, DUMPER = (getattr(yaml, f"C{name}", getattr(yaml, name)) for name in ("SafeLoader", "SafeDumper"))
+
+
+def dump(model: Model) -> str:
+    return yaml.dump(model, Dumper=DUMPER, sort_keys=False, allow_unicode=True)
+
+
 def rows(model: Model) -> list[Any]:
     return model["backbone"] + model["head"]
 
@@ -318,7 +325,7 @@ def bomb(model: Model, dice: random.Random) -> None:
 def laughs(model: Model, dice: random.Random) -> str:
     lines = ["a0: &a0 [1, 1, 1, 1, 1, 1, 1, 1, 1]"]
     lines += [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 12)]
-    text = yaml.safe_dump(model, sort_keys=False)
+    text = dump(model)
     place = dice.randrange(5)
     if place == 0:
         text = text.replace("nc: ", "nc: *a11 # ", 1)
@@ -334,7 +341,7 @@ def laughs(model: Model, dice: random.Random) -> str:
 
 
 def cycles(model: Model, dice: random.Random) -> str:
-    text = yaml.safe_dump(model, sort_keys=False)
+    text = dump(model)
     row = "[-1, 1, Conv, "
     return dice.choice(
         (
@@ -356,7 +363,7 @@ def cycles(model: Model, dice: random.Random) -> str:
 
 
 def bytes_changed(model: Model, dice: random.Random) -> str:
-    text = list(yaml.safe_dump(model, sort_keys=False))
+    text = list(dump(model))
     for _ in range(dice.choice((1, 1, 2, 5, 50))):
         i = dice.randrange(len(text))
         what = dice.randrange(4)
@@ -407,6 +414,6 @@ def mutant(number: int, seed: int = 0) -> Mutant:
     kind = kinds[number % len(kinds)]
     base = BASES[number // len(kinds) % len(BASES)]
     dice = random.Random(f"{seed}/{number}")
-    model = yaml.safe_load(base.read_text(encoding="utf-8"))
+    model = yaml.load(base.read_text(encoding="utf-8"), Loader=LOADER)
     text = KINDS[kind](model, dice)
-    return Mutant(number, kind, base.name, text or yaml.safe_dump(model, sort_keys=False, allow_unicode=True))
+    return Mutant(number, kind, base.name, text or dump(model))
