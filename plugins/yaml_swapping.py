@@ -15,9 +15,11 @@ import torch
 from torch import nn
 
 from .dry_run import build, offline
+from .model_yaml import check, read
 from .places import NoPlace, Place, place_of, refusal, row_arguments, standing
 from .recipes import Recipe, Rule, recipe
 from .registry import BLOCKS
+from .row_names import names
 from .tables import columns
 from .yaml_files import stock_file, with_scale
 
@@ -77,17 +79,18 @@ def swap_yaml(model: str, swap: str, *, figures: bool = True) -> SwappedYAML:
         FileNotFoundError: no such YAML; names near ones.
         ValueError: no such recipe, a block that is not registered, or no row that it can be applied to.
     """
-    import yaml
-
     import patch_ultralytics
 
     patch_ultralytics.apply()
+    from ultralytics.nn import tasks
+
     file, chosen = stock_file(model), recipe(swap)
     for rule in chosen.rules:
         if rule.block not in BLOCKS:
             raise ValueError(f"recipe {swap}: no block is called {rule.block!r}; `yolo-plugins list` shows them")
     text = file.read_text(encoding="utf-8")
-    cfg = yaml.safe_load(text)
+    cfg = read(file)
+    check(cfg, str(file), names(tasks))
     edits, task = edit_rows(cfg, file.name, chosen)
     if not any(edit.block for edit in edits):
         rows = ", ".join(dict.fromkeys(row[2] for row in cfg["backbone"] + cfg["head"]))
