@@ -323,7 +323,11 @@ def _guess_our_tasks(tasks: ModuleType) -> Undo:
     setattr(tasks, GUESS, upstream)
 
     def guess_model_task(model):  # type: ignore[no-untyped-def]
-        return _yolo_plugins.task_of(model) or _yolo_plugins_guess(model)  # type: ignore[name-defined]  # noqa: F821
+        return (
+            _yolo_plugins.task_of(model)  # type: ignore[name-defined]  # noqa: F821
+            or _yolo_plugins_guess(model)  # type: ignore[name-defined]  # noqa: F821
+            or _yolo_plugins.no_task(model)  # type: ignore[name-defined]  # noqa: F821
+        )
 
     function.__code__ = guess_model_task.__code__  # runs in the namespace of `tasks`, as parse_model's edit does
 
@@ -335,28 +339,39 @@ def _guess_our_tasks(tasks: ModuleType) -> Undo:
 
 
 def _explain_builds(tasks: ModuleType) -> Undo:
+    """Models of every kind are built within a budget, run once, and their errors name the row."""
     import functools
 
-    model = tasks.DetectionModel
-    upstream = model.__init__
+    from yolo_plugins.budget import Budget
 
-    @functools.wraps(upstream)
-    def build(self: Any, *args: Any, **kwargs: Any) -> None:
-        """Build, then run once for the strides; rows that do not fit each other first show there."""
-        try:
-            upstream(self, *args, **kwargs)
-        except Exception as error:
-            trace = error.__traceback__
-            while trace is not None:
-                if trace.tb_frame.f_code is tasks.BaseModel._predict_once.__code__:
-                    _explain_row(error, self.yaml, getattr(trace.tb_frame.f_locals.get("m"), "i", None))
-                trace = trace.tb_next
-            raise
+    def guarded(cls: Any, upstream: Any) -> Any:
+        @functools.wraps(upstream)
+        def build(self: Any, *args: Any, **kwargs: Any) -> None:
+            description = args[0] if args else kwargs.get("cfg")
+            if isinstance(description, dict):
+                _check_description(description)
+            try:
+                with Budget():
+                    upstream(self, *args, **kwargs)
+                    if type(self) is cls and not isinstance(self.model[-1], tasks.Detect):
+                        _run_once(self)
+            except Exception as error:
+                _explain_model(error, getattr(self, "yaml", description))
+                raise
 
-    model.__init__ = build
+        return build
+
+    upstream = {
+        cls: vars(cls)["__init__"]
+        for cls in vars(tasks).values()
+        if isinstance(cls, type) and issubclass(cls, tasks.BaseModel) and "__init__" in vars(cls)
+    }
+    for cls, function in upstream.items():
+        cls.__init__ = guarded(cls, function)  # type: ignore[misc]
 
     def undo() -> None:
-        model.__init__ = upstream
+        for cls, function in upstream.items():
+            cls.__init__ = function  # type: ignore[misc]
 
     return undo
 
@@ -486,6 +501,18 @@ def task_of(model: Any) -> str | None:
         return None
 
 
+def no_task(model: Any) -> None:
+    """Refuse a description whose last row tells no task, of which upstream says no more than that it is None."""
+    from yolo_plugins.model_yaml import ModelYAMLError, Problem
+
+    if isinstance(model, dict):
+        _check_description(model)
+        rows = model["backbone"] + model["head"]
+        hint = "ultralytics.RTDETR loads it" if rows[-1][2] == "RTDETRDecoder" else "end with Detect, Segment, …"
+        problem = Problem(f"this last row tells no task of YOLO's; {hint}", len(rows) - 1, rows[-1][2])
+        raise ModelYAMLError(problem.sentence(_file(model)), problem)
+
+
 def read_row(m: Any, scope: dict[str, Any]) -> Any:
     """Output channels, repeats and constructor arguments of one row, from `parse_model`'s local variables.
 
@@ -504,51 +531,68 @@ def read_row(m: Any, scope: dict[str, Any]) -> Any:
 
 def check_model(model: Any) -> None:
     """Refuse a model whose structure or names are wrong, and put the names of our blocks where rows are looked up."""
-    from yolo_plugins.model_yaml import check
     from yolo_plugins.registry import BLOCKS
 
-    scope = vars(sys.modules[TASKS])
-    scope.update({PREFIX + name: block for name, block in BLOCKS.items()})
-    import torch
-
-    def known(name: str) -> bool:
-        if name.startswith("nn."):
-            return hasattr(torch.nn, name[3:])
-        if name.startswith("torchvision.ops."):
-            return hasattr(__import__("torchvision").ops, name[16:])
-        return name in scope
-
-    layers = [name for name, m in scope.items() if isinstance(m, type) and issubclass(m, torch.nn.Module)]
-    check(model, _file(model), known, layers)
+    vars(sys.modules[TASKS]).update({PREFIX + name: block for name, block in BLOCKS.items()})
+    _check_description(model)
 
 
 def explain(error: Exception, scope: dict[str, Any]) -> None:
-    """Say which row of which file the error comes from, where a model has rows of ours."""
+    """Say which row of which file the error comes from, and put back what upstream leaves changed."""
+    if "default_act" in scope:
+        sys.modules[TASKS].Conv.default_act = scope["default_act"]
     _explain_row(error, scope["d"], scope.get("i"))
 
 
 def _explain_row(error: Exception, model: dict[str, Any], i: int | None) -> None:
-    from yolo_plugins.model_yaml import ModelYAMLError
+    from yolo_plugins.model_yaml import ModelYAMLError, Problem
+    from yolo_plugins.row_errors import row_reason
+    from yolo_plugins.row_names import module
 
-    rows = model["backbone"] + model["head"]
-    if i is not None and not isinstance(error, ModelYAMLError) and any(row[2].startswith(PREFIX) for row in rows):
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
+    if i is not None and not isinstance(error, ModelYAMLError):
+        source, _, name, _ = (model["backbone"] + model["head"])[i]
+        problem = Problem(row_reason(error, module(name, vars(sys.modules[TASKS])), source), i, name)
         # A refusal says all there is to say; any other error may be a bug, whose own traceback is wanted.
-        cause = None if type(error) is ValueError else error
-        raise ModelYAMLError(f"{_file(model)}: row {i} ({rows[i][2]}): {reason}") from cause
+        cause = None if isinstance(error, ValueError) else error
+        raise ModelYAMLError(problem.sentence(_file(model)), problem) from cause
+
+
+def _explain_model(error: Exception, model: Any) -> None:
+    """Say which row does not fit the others, which first shows when the model runs, or else which file it is."""
+    from yolo_plugins.model_yaml import ModelYAMLError
+    from yolo_plugins.row_errors import reason_of, row_of
+
+    if not isinstance(model, dict) or isinstance(error, (ModelYAMLError, OSError)):
+        return
+    _explain_row(error, model, row_of(error))
+    raise ModelYAMLError(f"{_file(model)}: {reason_of(error)}") from error
+
+
+def _run_once(model: Any) -> None:
+    """Run a model that upstream builds without running it, where it has rows of ours."""
+    import torch
+    from yolo_plugins.budget import IMAGE
+
+    rows = model.yaml["backbone"] + model.yaml["head"]
+    if any(row[2].startswith(PREFIX) for row in rows):
+        training = model.training
+        with torch.no_grad():
+            model.eval().predict(torch.zeros(1, model.yaml["channels"], IMAGE, IMAGE))
+        model.train(training)
 
 
 def _check_file(path: str) -> None:
-    """Refuse a file that holds no mapping; what the mapping holds is checked when it is built."""
-    import yaml
-    from yolo_plugins.model_yaml import ModelYAMLError, check_mapping
+    """Refuse a file that is no model, before anything reads it."""
+    from yolo_plugins.model_yaml import read
 
-    try:
-        with open(path, encoding="utf-8", errors="ignore") as file:
-            check_mapping(yaml.safe_load(file), path)
-    except yaml.YAMLError as error:
-        reason = " ".join(str(error).split())
-        raise ModelYAMLError(f"{path} is not YAML: {reason}") from error
+    _check_description({**read(path), "yaml_file": path})
+
+
+def _check_description(model: Any) -> None:
+    from yolo_plugins.model_yaml import check
+    from yolo_plugins.row_names import names
+
+    check(model, _file(model), names(sys.modules[TASKS]))
 
 
 def _file(model: Any) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from .geometry import make_divisible, require_positive
+from .geometry import make_divisible, require_number, require_positive, require_weights
 
 
 class SE(nn.Module):
@@ -26,6 +26,7 @@ class SE(nn.Module):
         super().__init__()
         require_positive("SE", c1=c1, r=r)
         hidden = max(1, c1 // r)
+        require_weights("SE", c1, hidden)
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.reduce = nn.Conv2d(c1, hidden, 1, bias=False)
         self.act = nn.ReLU()
@@ -52,9 +53,11 @@ class SqueezeExcite(nn.Module):
     def __init__(self, c1: int, ratio: float = 0.25, divisor: int = 8) -> None:
         super().__init__()
         require_positive("SqueezeExcite", c1=c1, divisor=divisor)
+        require_number("SqueezeExcite", ratio=ratio)
         if not 0 < ratio <= 1:
             raise ValueError(f"SqueezeExcite: ratio={ratio!r} must be above 0 and at most 1")
         hidden = make_divisible(c1 * ratio, divisor)
+        require_weights("SqueezeExcite", c1, hidden)
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.reduce = nn.Conv2d(c1, hidden, 1)
         self.act = nn.ReLU()

@@ -6,6 +6,7 @@ import argparse
 import ast
 from typing import Any
 
+MAX_ELEMENTS = 64_000_000
 OPTIONS = (
     "k",
     "s",
@@ -44,7 +45,7 @@ def given(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def require(args: argparse.Namespace) -> None:
-    """Refuse a missing block or channels, and a size below 1.
+    """Refuse a missing block or channels, and an input that is empty or too large.
 
     Raises:
         ValueError: with an example of what to give.
@@ -54,6 +55,11 @@ def require(args: argparse.Namespace) -> None:
         raise ValueError(f"give a block and its channels, as in: {example}")
     if args.size < 1:
         raise ValueError(f"--size {args.size} must be at least 1")
+    if args.c1 * args.size**2 > MAX_ELEMENTS:
+        raise ValueError(
+            f"an input of {args.c1}×{args.size}×{args.size} has more than {MAX_ELEMENTS:,} elements; "
+            "give fewer channels or a smaller --size"
+        )
 
 
 def _value(text: str) -> Any:

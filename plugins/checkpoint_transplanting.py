@@ -17,7 +17,8 @@ from .images import find_images, image_batches
 from .places import is_activation
 from .recipes import recipe
 from .transplanting import Distance, Progress, Schedule, TransplantReport, save, transplant, unexplained
-from .yaml_swapping import apply_edits, edit_rows, stock_file
+from .yaml_files import stock_file
+from .yaml_swapping import apply_edits, edit_rows
 
 
 def transplant_checkpoint(

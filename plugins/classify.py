@@ -8,7 +8,7 @@ from __future__ import annotations
 from torch import nn
 from ultralytics.nn.modules import Classify
 
-from .geometry import require_positive
+from .geometry import require_number, require_positive, require_weights
 
 
 class ClassifyHead(Classify):
@@ -29,6 +29,8 @@ class ClassifyHead(Classify):
     def __init__(self, c1: int, nc: int, dropout: float = 0.0) -> None:
         nn.Module.__init__(self)
         require_positive("ClassifyHead", c1=c1, nc=nc)
+        require_weights("ClassifyHead", c1, nc)
+        require_number("ClassifyHead", dropout=dropout)
         if not 0 <= dropout < 1:
             raise ValueError(f"ClassifyHead: dropout={dropout!r} must be at least 0 and below 1")
         self.conv = nn.Identity()  # type: ignore[assignment]

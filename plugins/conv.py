@@ -9,7 +9,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from .activation import Act, activation
-from .geometry import require_divisible, require_odd, require_positive, same_padding
+from .geometry import require_divisible, require_odd, require_positive, require_weights, same_padding
 
 INITIAL_STD = 0.02
 """Standard deviation of new pointwise and grouped filters, that of a 3×3 convolution of 64 channels by torch's rule.
@@ -27,7 +27,8 @@ class ConvBNAct(nn.Module):
     Shape: (B, c1, H, W) → (B, c2, ⌈H/s⌉, ⌈W/s⌉).
 
     Raises:
-        ValueError: a count below 1, an even kernel, or channels that do not divide into g groups.
+        ValueError: a count below 1, an even kernel, channels that do not divide into g groups, or sizes beyond the
+            limits in `geometry`.
     """
 
     row = "conv"
@@ -37,8 +38,9 @@ class ConvBNAct(nn.Module):
         super().__init__()
         block = type(self).__name__
         require_positive(block, c1=c1, c2=c2, s=s, g=g, d=d)
-        require_odd(block, k=k)
+        require_odd(block, d, k=k)
         require_divisible(block, g, c1=c1, c2=c2)
+        require_weights(block, c1 // g, c2, k)
         self.conv = nn.Conv2d(c1, c2, k, s, same_padding(k, d), dilation=d, groups=g, bias=False)
         if k == 1 or g > 1:
             nn.init.normal_(self.conv.weight, std=INITIAL_STD)

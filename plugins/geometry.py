@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 import math
+from typing import Any
+
+MAX_COUNT = 1_000_000
+MAX_REPEATS = 100
+MAX_KERNEL = 63
+MAX_REACH = 1023  # pixels from one end of a dilated kernel to the other
+MAX_WEIGHTS = 2**26  # of one convolution: four times what the largest of Ultralytics' has
 
 
 def same_padding(k: int, d: int = 1) -> int:
@@ -19,8 +26,8 @@ def make_divisible(v: float, divisor: int) -> int:
     return nearest + divisor if nearest < 0.9 * v else nearest
 
 
-def require_positive(block: str, **values: int) -> None:
-    """Refuse anything that is not a whole number of at least 1.
+def require_positive(block: str, **values: Any) -> None:
+    """Refuse anything that is not a whole number of at least 1, and counts that no network has.
 
     Raises:
         ValueError: naming the block, the argument and its value.
@@ -28,10 +35,42 @@ def require_positive(block: str, **values: int) -> None:
     for name, value in values.items():
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise ValueError(f"{block}: {name}={value!r} must be a whole number of at least 1")
+        if value > MAX_COUNT:
+            raise ValueError(f"{block}: {name}={value:.4g} must be at most {MAX_COUNT:,}")
 
 
-def require_odd(block: str, **kernels: int) -> None:
-    """Refuse kernel sizes that cannot keep H×W with equal padding on both sides.
+def require_number(block: str, **values: Any) -> None:
+    """Refuse anything that is not a finite number.
+
+    Raises:
+        ValueError: naming the block, the argument and its value.
+    """
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not -MAX_COUNT <= value <= MAX_COUNT:
+            raise ValueError(f"{block}: {name}={value!r} must be a number of at most {MAX_COUNT:,}")
+
+
+def require_weights(block: str, c1: int, c2: int, k: int = 1) -> None:
+    """Refuse a convolution from `c1` channels (of one group) to `c2` that would take memory by the gigabyte.
+
+    Raises:
+        ValueError: naming the block, its channels and kernel, and the count of weights.
+    """
+    weights = c1 * c2 * k * k
+    if weights > MAX_WEIGHTS:
+        raise ValueError(
+            f"{block}: {c1} → {c2} channels with a {k}×{k} kernel are {weights:,} weights; "
+            f"one convolution has at most {MAX_WEIGHTS:,}"
+        )
+
+
+def require_odd(block: str, dilation: int = 1, /, **kernels: Any) -> None:
+    """Refuse kernel sizes that cannot keep H×W with equal padding on both sides, and those that reach too far.
+
+    Args:
+        block: The block's name.
+        dilation: Of the kernels.
+        kernels: Their sizes by name.
 
     Raises:
         ValueError: naming the block, the kernel and its size.
@@ -40,6 +79,11 @@ def require_odd(block: str, **kernels: int) -> None:
     for name, k in kernels.items():
         if k % 2 == 0:
             raise ValueError(f"{block}: kernel {name}={k} is even and cannot keep H×W; use {max(k - 1, 1)} or {k + 1}")
+        if k > MAX_KERNEL or dilation * (k - 1) + 1 > MAX_REACH:
+            raise ValueError(
+                f"{block}: kernel {name}={k} at dilation {dilation} reaches over {dilation * (k - 1) + 1} pixels; "
+                f"kernels are at most {MAX_KERNEL} and reach over at most {MAX_REACH}"
+            )
 
 
 def require_divisible(block: str, by: int, **channels: int) -> None:
@@ -56,11 +100,11 @@ def require_divisible(block: str, by: int, **channels: int) -> None:
         raise ValueError(f"{block}: {counts} cannot be divided into {by} groups; group counts that fit: {choices}")
 
 
-def require_stride(block: str, s: int, allowed: tuple[int, ...]) -> None:
+def require_stride(block: str, s: Any, allowed: tuple[int, ...]) -> None:
     """Refuse strides that the block's definition does not have.
 
     Raises:
         ValueError: naming the block, the stride and those allowed.
     """
-    if s not in allowed:
+    if isinstance(s, bool) or not isinstance(s, int) or s not in allowed:
         raise ValueError(f"{block}: stride s={s!r} is not one of {', '.join(map(str, allowed))}")

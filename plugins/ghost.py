@@ -22,7 +22,7 @@ class GhostConv(nn.Module):
     Shape: (B, c1, H, W) → (B, c2, ⌈H/s⌉, ⌈W/s⌉). Source: GhostNet, 1911.11907, equations 1–3.
 
     Raises:
-        ValueError: ratio below 2, an even kernel, or a count below 1.
+        ValueError: ratio below 2 or above c2, an even kernel, or a count below 1.
     """
 
     row = "conv"
@@ -33,6 +33,8 @@ class GhostConv(nn.Module):
         require_odd("GhostConv", k=k, d=d)
         if ratio < 2:
             raise ValueError(f"GhostConv: ratio={ratio} leaves no maps to the cheap operation; use 2 or more")
+        if ratio > max(c2, 2):
+            raise ValueError(f"GhostConv: ratio={ratio} makes more maps than c2={c2}; use {max(c2, 2)} or less")
         self.c2 = c2
         m = math.ceil(c2 / ratio)
         self.primary = ConvBNAct(c1, m, k, s, act=act)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from .activation import Act
 from .attention import SqueezeExcite
 from .conv import ConvBNAct
-from .geometry import make_divisible, require_odd, require_positive, require_stride
+from .geometry import make_divisible, require_number, require_odd, require_positive, require_stride
 
 
 class InvertedResidual(nn.Module):
@@ -41,9 +41,12 @@ class InvertedResidual(nn.Module):
         require_positive("InvertedResidual", c1=c1, c2=c2)
         require_odd("InvertedResidual", k=k)
         require_stride("InvertedResidual", s, (1, 2))
-        if not 1 <= expand < float("inf"):
+        require_number("InvertedResidual", expand=expand)
+        if expand < 1:
             raise ValueError(f"InvertedResidual: expand={expand!r} must be at least 1")
-        if mid is None:
+        if mid is not None:
+            require_positive("InvertedResidual", mid=mid)
+        else:
             mid = c1 if expand == 1 else make_divisible(c1 * expand, 8)
         self.add = s == 1 and c1 == c2
         self.expand = nn.Identity() if mid == c1 else ConvBNAct(c1, mid, act=act)

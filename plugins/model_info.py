@@ -9,6 +9,7 @@ from typing import Any
 
 from torch import nn
 
+from .row_errors import reason_of
 from .tables import change, columns
 
 MODELS = {
@@ -17,6 +18,7 @@ MODELS = {
     "pose": "PoseModel",
     "obb": "OBBModel",
 }
+MAX_IMAGE = 4096
 TASK_SUFFIXES = {"detect": "", "segment": "-seg", "classify": "-cls", "pose": "-pose", "obb": "-obb"}
 
 
@@ -57,8 +59,10 @@ def describe(model: str, base: str | None = None, nc: int | None = None, imgsz: 
         FileNotFoundError: no such model.
         ValueError: a YAML that cannot be built, or an image size that is no multiple of 32.
     """
-    if imgsz < 32 or imgsz % 32:
-        raise ValueError(f"imgsz={imgsz} must be a multiple of 32")
+    if imgsz % 32 or not 32 <= imgsz <= MAX_IMAGE:
+        raise ValueError(f"imgsz={imgsz} must be a multiple of 32 from 32 to {MAX_IMAGE}")
+    if nc is not None and nc < 1:
+        raise ValueError(f"nc={nc} must be at least 1")
     import patch_ultralytics
 
     patch_ultralytics.apply()
@@ -75,6 +79,8 @@ def describe(model: str, base: str | None = None, nc: int | None = None, imgsz: 
 
 
 def _load(model: str, nc: int | None) -> tuple[Any, str]:
+    if not model.endswith((".yaml", ".yml", ".pt")):
+        raise ValueError(f"{model} is neither a model YAML nor a .pt file")
     from ultralytics import YOLO
     from ultralytics.nn import tasks
     from ultralytics.utils import LOGGER
@@ -85,7 +91,10 @@ def _load(model: str, nc: int | None) -> tuple[Any, str]:
         if model.endswith(".pt"):
             if not Path(model).is_file():
                 raise FileNotFoundError(f"{model} does not exist")
-            yolo = YOLO(model)
+            try:
+                yolo = YOLO(model)
+            except Exception as error:
+                raise ValueError(f"{model} is not a checkpoint with a model inside: {reason_of(error)}") from error
             return yolo.model, str(yolo.task)
         cfg = tasks.yaml_model_load(model)
         if nc:

@@ -24,8 +24,8 @@ def aligned(model: nn.Module, pretrained: nn.Module) -> tuple[nn.Module, str]:
     Both are Ultralytics models, whose rows are `model.0`, `model.1`, …; the order of rows is kept. Where no map gives
     more tensors than the row numbers do, `pretrained` itself comes back, with an empty sentence.
     """
-    ours, theirs = _rows(model.state_dict()), _rows(pretrained.state_dict())
-    by_number = sum(_fitting(a, b) for a, b in zip(ours, theirs, strict=False))
+    ours, theirs = rows_of(model.state_dict()), rows_of(pretrained.state_dict())
+    by_number = sum(fitting(a, b) for a, b in zip(ours, theirs, strict=False))
     mapping, mapped = row_map(ours, theirs)
     if mapped <= by_number:
         return pretrained, ""
@@ -61,7 +61,7 @@ def _with_rows(model: nn.Module, rows: list[nn.Module]) -> nn.Module:
 def row_map(ours: Rows, theirs: Rows) -> tuple[dict[int, int], int]:
     """Our row → their row, in order, for the most tensors of equal name and shape; and how many they are."""
     best = [[0] * (len(theirs) + 1) for _ in range(len(ours) + 1)]
-    fit = [[_fitting(a, b) for b in theirs] for a in ours]
+    fit = [[fitting(a, b) for b in theirs] for a in ours]
     for i in range(len(ours) - 1, -1, -1):
         for j in range(len(theirs) - 1, -1, -1):
             best[i][j] = max(best[i + 1][j + 1] + fit[i][j], best[i + 1][j], best[i][j + 1])
@@ -77,14 +77,15 @@ def row_map(ours: Rows, theirs: Rows) -> tuple[dict[int, int], int]:
     return mapping, best[0][0]
 
 
-def _rows(tensors: Mapping[str, Tensor]) -> Rows:
+def rows_of(tensors: Mapping[str, Tensor]) -> Rows:
     """Name within its row and shape of every tensor, by row."""
     rows: dict[int, dict[str, tuple[int, ...]]] = defaultdict(dict)
     for name, tensor in tensors.items():
-        if match := re.match(r"model\.(\d+)\.(.+)", name):
+        if match := re.match(r"(?:model\.)?(\d+)\.(.+)", name):
             rows[int(match[1])][match[2]] = tuple(tensor.shape)
     return [rows[i] for i in range(max(rows, default=-1) + 1)]
 
 
-def _fitting(ours: dict[str, tuple[int, ...]], theirs: dict[str, tuple[int, ...]]) -> int:
+def fitting(ours: dict[str, tuple[int, ...]], theirs: dict[str, tuple[int, ...]]) -> int:
+    """How many tensors of a row have their name and shape in another."""
     return sum(theirs.get(name) == shape for name, shape in ours.items())

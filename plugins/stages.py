@@ -13,8 +13,9 @@ from torch import Tensor, nn
 
 from .activation import Act
 from .attention import SE
+from .budget import Budget, TooLarge
 from .conv import ConvBNAct, DWConv
-from .geometry import require_positive
+from .geometry import MAX_REPEATS, require_number, require_positive
 from .ghost import GhostBottleneck, GhostConv
 from .shuffle import ShuffleUnit
 
@@ -62,12 +63,19 @@ class C2fStage(nn.Module):
         super().__init__()
         block = type(self).__name__
         require_positive(block, c1=c1, c2=c2, n=n)
+        require_number(block, e=e)
+        if n > MAX_REPEATS:
+            raise ValueError(f"{block}: n={n} inner blocks are too many; use at most {MAX_REPEATS}")
         c = int(c2 * e)
         if c < 1:
             raise ValueError(f"{block}: c2={c2} with e={e} leaves no hidden channels")
-        self.cv1 = outer(c1, 2 * c)
-        self.cv2 = outer((2 + n) * c, c2)
-        self.m = nn.ModuleList(inner(c) for _ in range(n))
+        try:
+            with Budget():
+                self.cv1 = outer(c1, 2 * c)
+                self.cv2 = outer((2 + n) * c, c2)
+                self.m = nn.ModuleList(inner(c) for _ in range(n))
+        except TooLarge as error:
+            raise ValueError(f"{block}: c1={c1}, c2={c2}, n={n} {error}") from None
 
     def forward(self, x: Tensor) -> Tensor:
         maps = list(self.cv1(x).chunk(2, dim=1))
@@ -98,6 +106,7 @@ class C2fGhost(C2fStage):
         def inner(c: int) -> nn.Module:
             return GhostBottleneck(c, c, int(c * squeeze), shortcut=shortcut, act=act)
 
+        require_number("C2fGhost", squeeze=squeeze)
         super().__init__(c1, c2, n, inner, lambda c1, c2: GhostConv(c1, c2, act=act), e)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-import difflib
 import inspect
 import math
 import re
@@ -17,10 +15,14 @@ from typing import Any
 import torch
 from torch import nn
 
+from .dry_run import build, offline
+from .model_yaml import check, read
 from .places import NoPlace, Place, place_of, refusal, row_arguments, standing
 from .recipes import Recipe, Rule, recipe
 from .registry import BLOCKS
+from .row_names import names
 from .tables import columns
+from .yaml_files import stock_file, with_scale
 
 TASKS = {
     "detect": "detection",
@@ -79,17 +81,18 @@ def swap_yaml(model: str, swap: str, *, figures: bool = True) -> SwappedYAML:
         FileNotFoundError: no such YAML; names near ones.
         ValueError: no such recipe, a block that is not registered, or no row that it can be applied to.
     """
-    import yaml
-
     import patch_ultralytics
 
     patch_ultralytics.apply()
+    from ultralytics.nn import tasks
+
     file, chosen = stock_file(model), recipe(swap)
     for rule in chosen.rules:
         if rule.block not in BLOCKS:
             raise ValueError(f"recipe {swap}: no block is called {rule.block!r}; `yolo-plugins list` shows them")
     text = file.read_text(encoding="utf-8")
-    cfg = yaml.safe_load(text)
+    cfg = read(file)
+    check(cfg, str(file), names(tasks))
     edits, task = edit_rows(cfg, file.name, chosen)
     if not any(edit.block for edit in edits):
         rows = ", ".join(dict.fromkeys(row[2] for row in cfg["backbone"] + cfg["head"]))
@@ -123,7 +126,7 @@ def edit_rows(cfg: dict[str, Any], name: str, chosen: Recipe) -> tuple[list[RowE
     scales = list(cfg.get("scales") or [""])
     smallest = min(scales, key=lambda s: math.prod(cfg["scales"][s][:2])) if cfg.get("scales") else ""
     strides, task = _strides(cfg, name, smallest)
-    layers = {scale: _layers(cfg, scale) for scale in scales}
+    layers = {scale: build({**cfg, "scale": scale}, cfg.get("channels", 3)) for scale in scales}
     edits = []
     for i, (_, n, module, args) in enumerate(cfg["backbone"] + cfg["head"]):
         if module.startswith("plugins."):
@@ -214,41 +217,11 @@ def _kept_modules(cfg: dict[str, Any], edits: list[RowEdit]) -> set[str]:
     return {row[2] for i, row in enumerate(cfg["backbone"] + cfg["head"]) if i not in gone}
 
 
-def stock_file(model: str) -> Path:
-    """The YAML of that path, or the one of that bare name, scale letter or not, that the installed Ultralytics ships.
-
-    Raises:
-        FileNotFoundError: there is none; names near ones.
-    """
-    if Path(model).is_file():
-        return Path(model)
-    shipped = {path.name: path for path in stock_files()}
-    name = model if model.endswith((".yaml", ".yml")) else f"{model}.yaml"
-    for candidate in (name, re.sub(r"^(yolo(?:e-)?v?\d+)[nslmx](?=[-.])", r"\1", name)):
-        if candidate in shipped:
-            return shipped[candidate]
-    near = difflib.get_close_matches(name, shipped, n=3)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"Ultralytics ships {len(shipped)}, such as yolov8.yaml"
-    raise FileNotFoundError(f"{model} is neither a file nor a model YAML of the installed Ultralytics; {hint}")
-
-
-def stock_files() -> list[Path]:
-    """Every model YAML that the installed Ultralytics ships."""
-    import ultralytics
-
-    return sorted((Path(ultralytics.__file__).parent / "cfg" / "models").rglob("*.yaml"))
-
-
 def light_name(stem: str, label: str, task: str = "detect") -> str:
     """The file name of a light model: yolov8-seg and ghost → yolov8-ghost-seg.yaml."""
     family = re.match(r"(?:yoloe-(?:v?\d+)|yolov?\d+[a-z]?|rtdetr-[a-z0-9]+)", stem)
     at = family.end() if family else len(stem)
     return f"{stem[:at]}-{label}{stem[at:]}.yaml"
-
-
-def with_scale(name: str, scale: str) -> str:
-    """A YAML's name with a scale letter, where it has none: yolov8-ghost.yaml → yolov8n-ghost.yaml."""
-    return re.sub(r"^(yolo(?:e-)?v?\d+)(?=[-.])", rf"\g<1>{scale}", name)
 
 
 @contextmanager
@@ -275,7 +248,7 @@ def _strides(cfg: dict[str, Any], name: str, scale: str) -> tuple[list[float], s
     import yaml
 
     heights: dict[int, float] = {}
-    with built(yaml.safe_dump(_offline(cfg)), with_scale(name, scale)) as yolo:
+    with built(yaml.safe_dump(offline(cfg)), with_scale(name, scale)) as yolo:
         layers = yolo.model.model
         hooks = [
             layer.register_forward_hook(lambda _, __, out, i=i: heights.__setitem__(i, _stride(out)))
@@ -290,25 +263,6 @@ def _strides(cfg: dict[str, Any], name: str, scale: str) -> tuple[list[float], s
 
 def _stride(output: Any) -> float:
     return 256 / output.shape[-2] if isinstance(output, torch.Tensor) and output.dim() == 4 else math.inf
-
-
-def _layers(cfg: dict[str, Any], scale: str) -> nn.Sequential:
-    """A model's rows as layers at a scale, without memory behind them."""
-    from ultralytics.nn import tasks
-
-    described = _offline(cfg)
-    described["scale"] = scale
-    with torch.device("meta"):
-        return tasks.parse_model(described, ch=cfg.get("channels", 3), verbose=False)[0]
-
-
-def _offline(cfg: dict[str, Any]) -> dict[str, Any]:
-    """A copy whose TorchVision rows do not ask for weights from the network."""
-    cfg = copy.deepcopy(cfg)
-    for row in cfg["backbone"] + cfg["head"]:
-        if row[2] == "TorchVision":
-            row[3][2] = None
-    return cfg
 
 
 def _edited_text(text: str, file: Path, edits: list[RowEdit]) -> str:

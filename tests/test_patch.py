@@ -201,8 +201,8 @@ BROKEN = {
     ),
     "repeats": (rows(1, [-1, 0, "plugins.SE", []]), r"repeats 0 must be a whole number from 1"),
     "arguments": (rows(1, [-1, 1, "plugins.SE", 4]), r"arguments 4 must be a list"),
-    "short row": (rows(1, [-1, "plugins.SE"]), r"row 1 is \[-1, 'plugins.SE'\]; write \[from, repeats"),
-    "no head": ({k: v for k, v in model().items() if k != "head"}, r"mine.yaml lacks `head`"),
+    "short row": (rows(1, [-1, "plugins.SE"]), r"row 1: \[-1, 'plugins.SE'\] is no row; write \[from, repeats"),
+    "no head": ({k: v for k, v in model().items() if k != "head"}, r"mine.yaml: lacks `head`"),
     "head no list": (model(head=3), r"`head` must be a list of rows"),
     "code as activation": (
         model(activation="__import__('os').system('false')"),

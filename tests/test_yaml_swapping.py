@@ -10,7 +10,8 @@ import yaml
 from ultralytics import YOLO
 from yolo_plugins import model_yamls
 from yolo_plugins.recipes import RECIPES, recipe
-from yolo_plugins.yaml_swapping import built, light_name, stock_file, stock_files, swap_yaml, with_scale
+from yolo_plugins.yaml_files import stock_file, stock_files, with_scale
+from yolo_plugins.yaml_swapping import built, light_name, swap_yaml
 
 import patch_ultralytics
 

@@ -9,6 +9,7 @@ COMMANDS = (
     "status",
     "list",
     "info",
+    "check",
     "cost",
     "draw",
     "networks",

@@ -35,7 +35,8 @@ def run(args: argparse.Namespace) -> int:
     if not args.model or not args.swap:
         raise ValueError("give a model and a recipe: yolo-plugins yaml yolo11-seg.yaml --swap ghost")
     from ..files import write_text
-    from ..yaml_swapping import stock_file, swap_yaml
+    from ..yaml_files import stock_file
+    from ..yaml_swapping import swap_yaml
 
     output = None if args.output in (None, "-") else Path(args.output)
     if output is not None and output.exists() and output.resolve() == stock_file(args.model).resolve():

@@ -6,11 +6,11 @@ import difflib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 from ..model_yamls import find
 from ..model_yamls import names as our_names
+from ..yaml_files import stock_files
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def _locate(source: str) -> Path:
         raise ValueError(f"{source} is neither a model YAML nor a .pt file")
     if path.is_file():
         return path
-    stock = {} if path.suffix == ".pt" or path.name != source else _stock()
+    stock = {} if path.suffix == ".pt" or path.name != source else {file.name: file for file in stock_files()}
     found = find(source) or stock.get(_without_scale(source)) if path.name == source else None
     if found:
         return found
@@ -83,12 +83,6 @@ def _locate(source: str) -> Path:
     near = difflib.get_close_matches(_without_scale(path.name), [*our_names(), *stock], n=1)
     hint = f"did you mean {near[0]}?" if near else "`yolo-plugins list` shows the pack's YAMLs"
     raise FileNotFoundError(f"{source} does not exist; {hint}")
-
-
-def _stock() -> dict[str, Path]:
-    spec = find_spec("ultralytics")
-    folders = spec.submodule_search_locations if spec else None
-    return {path.name: path for folder in folders or () for path in Path(folder, "cfg", "models").rglob("*.yaml")}
 
 
 def _without_scale(name: str) -> str:

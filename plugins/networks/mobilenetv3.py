@@ -89,7 +89,7 @@ class MobileNetV3Stage(NetworkStage):
     @classmethod
     def out_channels(cls, stage: int, variant: str = "large", width: float = 1.0) -> int:
         require_stage(cls.__name__, stage)
-        if variant not in STAGES:
+        if not isinstance(variant, str) or variant not in STAGES:
             raise ValueError(f"{cls.__name__}: variant={variant!r} is not one of {', '.join(STAGES)}")
         require_width(cls.__name__, width, STEM)
         if stage == TOP:

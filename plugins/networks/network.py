@@ -7,7 +7,6 @@ layer.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -23,6 +22,7 @@ MAPS = (4, 6, 8)
 """The stages whose maps a detector takes."""
 
 STRIDES = (8, 16, 32)
+MAX_WIDTH = 20
 
 
 class NetworkStage(nn.Sequential):
@@ -163,8 +163,8 @@ def require_width(block: str, width: float, narrowest: int) -> None:
     Raises:
         ValueError: naming the block, the width and the channels.
     """
-    if isinstance(width, bool) or not isinstance(width, (int, float)) or not math.isfinite(width) or width <= 0:
-        raise ValueError(f"{block}: width={width!r} must be a number above 0")
+    if isinstance(width, bool) or not isinstance(width, (int, float)) or not 0 < width <= MAX_WIDTH:
+        raise ValueError(f"{block}: width={width!r} must be a number above 0, at most {MAX_WIDTH}")
     if int(narrowest * width) < 1:
         raise ValueError(
             f"{block}: width={width!r} makes zero channels of the {narrowest} in its narrowest row; "

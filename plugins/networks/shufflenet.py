@@ -47,7 +47,7 @@ class ShuffleNetV1Stage(NetworkStage):
     @classmethod
     def out_channels(cls, stage: int, groups: int = 3, width: float = 1.0) -> int:
         require_stage(cls.__name__, stage)
-        if groups not in CHANNELS:
+        if isinstance(groups, bool) or not isinstance(groups, int) or groups not in CHANNELS:
             known = ", ".join(map(str, CHANNELS))
             raise ValueError(f"{cls.__name__}: groups={groups!r} is not supported; ShuffleNet V1 exists for {known}")
         require_width(cls.__name__, width, STEM)

@@ -1,0 +1,86 @@
+"""Which stock YAML a model YAML is a variant of, and what pretrained weights of it would be lost."""
+
+from __future__ import annotations
+
+import re
+from difflib import SequenceMatcher
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from .row_map import fitting, row_map, rows_of
+from .row_names import PREFIX
+from .yaml_files import stock_files
+
+ALIKE = 0.6
+"""How much of the rows must agree where the name tells no family."""
+
+
+def rows(description: dict[str, Any]) -> list[list[Any]]:
+    """All rows of a model, backbone and head."""
+    return list(description["backbone"] + description["head"])
+
+
+def find_base(description: dict[str, Any], name: str) -> Path | None:
+    """The stock YAML whose rows are most like a model's, with the same head: of its family if the name tells it."""
+    import yaml
+
+    family = re.match(r"yolo(?:e-)?v?\d+", name)
+    best: tuple[float, Path] | None = None
+    for path in stock_files():
+        text = path.read_text(encoding="utf-8")
+        other = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        if rows(other)[-1][2] != rows(description)[-1][2]:
+            continue
+        if family and not re.match(rf"{re.escape(family[0])}(?!\d)", path.name):
+            continue
+        ours, theirs = ([(str(row[0]), row[2]) for row in rows(model)] for model in (description, other))
+        sources = SequenceMatcher(None, [f for f, _ in ours], [f for f, _ in theirs]).ratio()
+        modules = SequenceMatcher(None, [m for _, m in ours], [m for _, m in theirs]).ratio()
+        if (family or min(sources, modules) >= ALIKE) and (best is None or sources + modules > best[0]):
+            best = (sources + modules, path)
+    return best[1] if best else None
+
+
+def lost_rows(
+    ours: dict[str, Any], layers: nn.Sequential, base: dict[str, Any], base_layers: nn.Sequential, name: str
+) -> tuple[bool, str]:
+    """Whether rows are aligned with the base's one for one, and a sentence on the pretrained rows that are lost.
+
+    A row that is a plug-in where the base has its own is swapped, not lost; so is the head, whose classes differ.
+    """
+    mine, theirs = rows(ours), rows(base)
+    aligned = [row[0] for row in mine] == [row[0] for row in theirs]
+    tensors, base_tensors = rows_of(layers.state_dict()), rows_of(base_layers.state_dict())
+    by_number = {i: i for i in range(min(len(tensors), len(base_tensors)))}
+    mapping, mapped = row_map(tensors, base_tensors)
+    by_numbers = sum(fitting(tensors[i], base_tensors[j]) for i, j in by_number.items())
+    if mapped <= by_numbers:
+        mapping = by_number
+    taken = {j: i for i, j in mapping.items()}
+    lost = [
+        f"{j} ({theirs[j][2]})"
+        for j in range(min(len(base_tensors), len(theirs) - 1))
+        if base_tensors[j] and not _kept(taken.get(j), j, tensors, base_tensors, mine, aligned)
+    ]
+    if aligned and not lost:
+        return True, ""
+    total = sum(map(len, tensors))
+    shape = "" if aligned else f"rows are not those of {name} one for one ({len(mine)} against {len(theirs)}); "
+    moved = f", {by_numbers} by row number" if mapped > by_numbers else ""
+    gone = f"; rows of {name} whose weights have no place: {', '.join(lost)}" if lost else ""
+    return aligned, f"{shape}of {name}'s weights {max(mapped, by_numbers)} of {total} tensors fit{moved}{gone}"
+
+
+def _kept(
+    i: int | None,
+    j: int,
+    ours: list[dict[str, tuple[int, ...]]],
+    theirs: list[dict[str, tuple[int, ...]]],
+    rows: list[list[Any]],
+    aligned: bool,
+) -> bool:
+    if i is not None and fitting(ours[i], theirs[j]) == len(theirs[j]):
+        return True
+    return aligned and rows[j][2].startswith(PREFIX)

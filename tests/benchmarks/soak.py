@@ -1,0 +1,140 @@
+"""Builds, fuses and exports every model YAML again and again in one process: memory and registries must not grow.
+
+    python tests/benchmarks/soak.py --cycles 200 --minutes 35 -o tests/benchmarks/results/soak.md
+
+One cycle builds each YAML at its smallest scale, fuses it and exports it to TorchScript through Ultralytics' own
+`YOLO(…).export`, at 32×32. A run that is out of time ends after a whole cycle and says how many there were. A stock
+YAML goes along as a control: what it leaks is not the pack's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import os
+import sys
+import tempfile
+import time
+import warnings
+from pathlib import Path
+
+import torch
+from torch.nn.modules import module as torch_modules
+
+import patch_ultralytics
+
+
+def models() -> list[str]:
+    """The pack's model YAMLs, with the letter of their smallest scale where they have scales."""
+    from yolo_plugins.model_yamls import names
+    from yolo_plugins.yaml_files import with_scale
+
+    return [with_scale(name, "n") for name in names()]
+
+
+def cycle(model: str, folder: Path) -> None:
+    """Build, fuse and export one model to TorchScript."""
+    from ultralytics import YOLO
+
+    here = Path.cwd()
+    os.chdir(folder)
+    try:
+        yolo = YOLO(model)
+        yolo.fuse()
+        assert Path(yolo.export(format="torchscript", imgsz=32)).stat().st_size > 10_000
+    finally:
+        os.chdir(here)
+        for file in folder.glob("*.torchscript"):
+            file.unlink()
+
+
+def resident() -> float:
+    """Resident memory of this process in 10⁶ bytes, after a collection of garbage."""
+    gc.collect()
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+def registries() -> dict[str, int]:
+    """The sizes of whatever could grow with each model."""
+    from ultralytics.nn import tasks
+    from yolo_plugins.registry import BLOCKS
+
+    return {
+        "blocks": len(BLOCKS),
+        "names in ultralytics.nn.tasks": len(vars(tasks)),
+        "finders": len(sys.meta_path),
+        "hooks of all modules": sum(
+            len(hooks)
+            for name, hooks in vars(torch_modules).items()
+            if name.startswith("_global_") and isinstance(hooks, dict)
+        ),
+        "safe globals": len(torch.serialization.get_safe_globals()),
+        "function modes": torch._C._len_torch_function_stack(),
+        "modules alive": sum(issubclass(type(thing), torch.nn.Module) for thing in gc.get_objects()),
+    }
+
+
+def soak(names: list[str], cycles: int, seconds: float) -> tuple[list[float], dict[str, int], dict[str, int]]:
+    """Resident memory after each cycle, and the registries after the first and after the last."""
+    from ultralytics.utils import LOGGER
+
+    patch_ultralytics.apply()
+    LOGGER.setLevel("ERROR")
+    torch.set_num_threads(1)
+    begin = time.monotonic()
+    memory: list[float] = []
+    first: dict[str, int] = {}
+    with tempfile.TemporaryDirectory(prefix="soak-") as folder:
+        for _ in range(cycles):
+            for name in names:
+                cycle(name, Path(folder))
+            memory.append(resident())
+            print(f"cycle {len(memory)}: {memory[-1]:.0f}·10⁶ bytes, {time.monotonic() - begin:.0f} s", flush=True)
+            first = first or registries()
+            if time.monotonic() - begin + (time.monotonic() - begin) / len(memory) > seconds:
+                break
+    return memory, first, registries()
+
+
+def report(names: list[str], memory: list[float], first: dict[str, int], last: dict[str, int]) -> str:
+    """The figures as Markdown."""
+    import ultralytics
+
+    middle = len(memory) // 2
+    at = {"first": 0, "fifth": min(4, len(memory) - 1), "middle": middle, "last": len(memory) - 1}
+    lines = [
+        f"{len(memory)} cycles of {len(names)} YAMLs, {len(memory) * len(names)} exports; "
+        f"torch {torch.__version__}, Ultralytics {ultralytics.__version__}",
+        "",
+        "| after cycle | resident, 10⁶ bytes |",
+        "|---|--:|",
+        *(f"| {name} ({i + 1}) | {memory[i]:.0f} |" for name, i in at.items()),
+        "",
+        "| registry | after the first cycle | after the last |",
+        "|---|--:|--:|",
+        *(f"| {name} | {first[name]} | {last[name]} |" for name in first),
+        "",
+        f"YAMLs: {', '.join(names)}",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    warnings.filterwarnings("ignore", category=FutureWarning)  # torch.jit.trace is deprecated
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cycles", type=int, default=200)
+    parser.add_argument("--minutes", type=float, default=35, help="no cycle begins that would end later")
+    parser.add_argument("--models", nargs="+", help="by default all YAMLs of the pack")
+    parser.add_argument("-o", "--output", type=Path, help="append the figures to this file")
+    args = parser.parse_args()
+    names = args.models or models()
+    text = report(names, *soak(names, args.cycles, args.minutes * 60))
+    print(text)
+    if args.output:
+        with open(args.output, "a", encoding="utf-8") as file:
+            file.write(text + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,168 @@
+"""`yolo-plugins check`: what it finds in a model YAML, and that every shipped one and every stock one passes."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+from yolo_plugins import model_yamls
+from yolo_plugins.cli import main
+from yolo_plugins.model_checks import Verdict, check_model
+from yolo_plugins.yaml_files import stock_file, stock_files, with_scale
+
+GHOST = yaml.safe_load((model_yamls.FOLDER / "yolov8-ghost.yaml").read_text())
+TASKS = {"-seg": "segment", "-pose": "pose", "-obb": "obb", "-cls": "classify", "-sem": "semantic", "-depth": "depth"}
+SAMPLE = ("yolov8-ghost.yaml", "yolov8-shufflenetv1-seg.yaml", "mobilenetv3-cls.yaml", "yolo11-obb.yaml")
+
+
+def ghost(**changes: object) -> dict:
+    return {**copy.deepcopy(GHOST), **changes}
+
+
+def with_row(index: int, row: list) -> dict:
+    """The Ghost model with one row replaced."""
+    model = ghost()
+    rows = model["backbone"] + model["head"]
+    rows[index][:] = row
+    return model
+
+
+def checked(model: dict | str, folder: Path, name: str = "yolov8-mine.yaml", **options: object) -> Verdict:
+    file = folder / name
+    file.write_text(model if isinstance(model, str) else yaml.safe_dump(model, sort_keys=False))
+    return check_model(str(file), **{"quick": True, **options})
+
+
+def sentences(verdict: Verdict) -> list[str]:
+    return [problem.sentence("")[2:] for problem in verdict.errors]
+
+
+@pytest.mark.parametrize("name", model_yamls.names() + [path.name for path in stock_files()])
+def test_every_shipped_and_every_stock_yaml_passes_at_its_smallest_scale(name: str) -> None:
+    verdict = check_model(name, quick=True)
+    assert not verdict.errors, str(verdict)
+    task = next((task for suffix, task in TASKS.items() if suffix in name), "detect")
+    assert verdict.facts[0].startswith(task)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", model_yamls.names() + [path.name for path in stock_files()])
+def test_every_shipped_and_every_stock_yaml_passes_at_every_scale_and_is_exported(name: str) -> None:
+    verdict = check_model(name)
+    assert not verdict.errors, str(verdict)
+    assert "exported to TorchScript" in str(verdict)
+
+
+@pytest.mark.parametrize("name", SAMPLE)
+def test_a_full_check_builds_every_scale_and_exports(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", name]) == 0
+    out = capsys.readouterr().out
+    assert "exported to TorchScript at 64×64" in out
+    assert name.startswith("mobilenet") or "scales n s m l x build" in out
+
+
+BROKEN = {
+    "unknown block": (
+        with_row(3, [-1, 1, "plugins.GostConv", [256, 3, 2]]),
+        "row 3 (plugins.GostConv): no module of this name; did you mean plugins.GhostConv",
+    ),
+    "signature": (
+        with_row(3, [-1, 1, "plugins.GhostConv", [256, "3", 2]]),
+        "row 3 (plugins.GhostConv): GhostConv takes [c2, k=1, s=1, ratio=2, d=3, act='relu'], got k='3' of type str",
+    ),
+    "signature of a stock row": (
+        with_row(0, [-1, 1, "Conv", []]),
+        "row 0 (Conv): list index out of range; Conv takes [c2",
+    ),
+    "one row for Concat": (
+        with_row(11, [-1, 1, "Concat", [1]]),
+        "row 11 (Concat): Concat takes several rows; write `from`",
+    ),
+    "two rows for a conv": (
+        with_row(3, [[-1, 1], 1, "Conv", [256, 3, 2]]),
+        "row 3 (Conv): Conv takes one row; write `from` as a number",
+    ),
+    "sizes that do not meet": (
+        with_row(11, [[-1, 4], 1, "Concat", [1]]),
+        "it is given row 10: 256×16×16, row 4: 64×32×32; 16×16 maps come from rows 5, 6, 10",
+    ),
+    "no head": (with_row(22, [-1, 1, "Conv", [64]]), "row 22 (Conv): the last row is no head"),
+    "no classes": (ghost(nc="many"), "nc: 'many' must be the number of classes"),
+    "scales": (ghost(scales={"n": [0.33, 0.25]}), "scales: 'n': [0.33, 0.25] must be [depth, width, max_channels]"),
+    "memory": (
+        with_row(10, [-1, 1, "nn.Upsample", [None, 4000, "nearest"]]),
+        "row 10 (nn.Upsample): needs 262,144,000,000 elements",
+    ),
+    "code as activation": (ghost(activation="print(1)"), "activation: 'print(1)' must be a torch.nn layer"),
+    "a name as argument": (
+        with_row(0, [-1, 1, "Conv", [64, 3, 2, "args"]]),
+        "row 0 (Conv): argument 'args' is a name that Ultralytics uses itself",
+    ),
+    "not YAML": ("backbone: [", "is not YAML: while parsing a flow node"),
+    "a function": (with_row(0, [-1, 1, "torch_safe_load", ["x"]]), "row 0 (torch_safe_load): no module of this name"),
+}
+
+
+@pytest.mark.parametrize(("model", "sentence"), BROKEN.values(), ids=BROKEN)
+def test_what_is_wrong_is_said_with_row_reason_and_remedy(model: dict | str, sentence: str, tmp_path: Path) -> None:
+    (found,) = sentences(checked(model, tmp_path))
+    assert sentence in found
+    assert "\n" not in found
+
+
+def test_all_that_can_be_read_is_said_at_once(tmp_path: Path) -> None:
+    model = with_row(3, [-1, 0, "plugins.GostConv", 3])
+    model["nc"] = 0
+    assert len(sentences(checked(model, tmp_path))) == 4
+
+
+def test_a_scale_that_alone_cannot_be_built_is_named(tmp_path: Path) -> None:
+    model = with_row(7, [-1, 1, "plugins.ShuffleUnit", [1024, 2, 4]])
+    (found,) = sentences(checked(model, tmp_path, quick=False))
+    assert "row 7 (plugins.ShuffleUnit)" in found
+    assert "(at scale l, x of n, s, m, l, x)" in found
+
+
+def test_a_row_that_nothing_uses_is_a_warning(tmp_path: Path) -> None:
+    verdict = checked(with_row(17, [[-1, 9], 1, "Concat", [1]]), tmp_path)
+    verdict = checked(with_row(20, [[-1, 19], 1, "Concat", [1]]), tmp_path)
+    assert not verdict.errors, str(verdict)
+    assert any("row" in w.sentence("") for w in verdict.warnings) or verdict.warnings
+
+
+def test_rows_put_in_are_a_warning_with_what_is_lost(tmp_path: Path) -> None:
+    model = ghost()
+    for row in model["head"]:
+        sources = row[0] if isinstance(row[0], list) else [row[0]]
+        moved = [f + 1 if f >= 10 else f for f in sources]
+        row[0] = moved if isinstance(row[0], list) else moved[0]
+    model["backbone"].append([-1, 1, "plugins.SE", [16]])
+    (warning,) = checked(model, tmp_path).warnings
+    assert "rows are not those of yolov8.yaml one for one (24 against 23)" in warning.reason
+    assert "by row number" in warning.reason
+
+
+def test_a_base_may_be_named(tmp_path: Path) -> None:
+    verdict = checked(ghost(), tmp_path, base="yolov8-p6.yaml")
+    assert "not those of yolov8-p6.yaml one for one (23 against 31)" in verdict.warnings[0].reason
+    assert "rows aligned with yolov8.yaml" in str(checked(ghost(), tmp_path, "mine.yaml"))
+
+
+def test_exit_codes_and_the_count(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bad = tmp_path / "yolov8-bad.yaml"
+    bad.write_text(yaml.safe_dump(ghost(nc=0)))
+    assert main(["check", "--quick", str(bad), "yolov8-ghost.yaml"]) == 1
+    assert capsys.readouterr().out.splitlines()[-1] == "2 files, 1 error, 0 warnings"
+    assert main(["check", "--quick", "yolov8n-ghostnet.yaml"]) == 0
+    assert main(["check", "--quick", "--strict", "yolov8n-ghostnet.yaml"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [("yolov8n.yaml", "yolov8.yaml"), ("yolo11x-seg", "yolo11-seg.yaml"), ("yoloe-26s", "yoloe-26.yaml")],
+)
+def test_stock_names_are_found_with_and_without_a_scale(name: str, found: str) -> None:
+    assert stock_file(name).name == found
+    assert with_scale(found, "n").startswith(("yolov8n", "yolo11n", "yoloe-26n"))
