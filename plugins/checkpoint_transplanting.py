@@ -17,7 +17,7 @@ from .images import find_images, image_batches
 from .places import is_activation
 from .recipes import recipe
 from .transplanting import Distance, Progress, Schedule, TransplantReport, save, transplant, unexplained
-from .yaml_swapping import apply_edits, edit_rows, stock_file
+from .yaml_swapping import apply_edits, edit_rows, reasons, stock_file
 
 
 def transplant_checkpoint(
@@ -116,8 +116,7 @@ def _student(teacher: Any, name: str, swap: str | None, model: str | None, keep_
         file = Path(str(cfg.get("yaml_file", name)))
         edits, _ = edit_rows(_one_scale(cfg), file.with_suffix(".yaml").name, recipe(swap))
         if not any(edit.block for edit in edits):
-            reasons = "; ".join(dict.fromkeys(f"row {e.row} ({e.stock}) {e.reason}" for e in edits))
-            raise ValueError(f"{name}: no row can be swapped by {swap}: {reasons}")
+            raise ValueError(f"{name}: no row can be swapped by {swap}: {reasons(cfg, edits)}")
         apply_edits(cfg, edits)
     else:
         assert model is not None
