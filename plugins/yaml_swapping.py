@@ -143,7 +143,7 @@ def _sites(text: str, name: str) -> tuple[str, dict[int, tuple[float, list[Place
     scales = list(cfg.get("scales") or [""])
     smallest = smallest_scale(cfg)
     strides, task = _strides(cfg, name, smallest)
-    layers = [_layers(cfg, scale) for scale in scales]
+    layers = [layer_rows(cfg, scale) for scale in scales]
     sites: dict[int, tuple[float, list[Place] | str]] = {}
     for i, (_, n, module, _) in enumerate((cfg["backbone"] + cfg["head"])[:-1]):
         if module.startswith("plugins."):
@@ -304,7 +304,7 @@ def _stride(output: Any) -> float:
     return 256 / output.shape[-2] if isinstance(output, torch.Tensor) and output.dim() == 4 else math.inf
 
 
-def _layers(cfg: dict[str, Any], scale: str) -> nn.Sequential:
+def layer_rows(cfg: dict[str, Any], scale: str) -> nn.Sequential:
     """A model's rows as layers at a scale, without memory behind them."""
     from ultralytics.nn import tasks
 
