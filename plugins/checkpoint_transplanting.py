@@ -9,16 +9,28 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from . import __version__
+from .dry_run import build
 from .images import find_images, image_batches
 from .places import is_activation
 from .recipes import recipe
-from .transplanting import Distance, Progress, Schedule, TransplantReport, save, transplant, unexplained
+from .transplanting import (
+    Distance,
+    Progress,
+    Schedule,
+    TransplantReport,
+    check_shape,
+    recorded,
+    save,
+    transplant,
+    unexplained,
+)
 from .yaml_files import stock_file
-from .yaml_swapping import apply_edits, edit_rows
+from .yaml_swapping import apply_edits, edit_rows, reasons
 
 
 def transplant_checkpoint(
@@ -119,12 +131,12 @@ def _student(teacher: Any, name: str, swap: str | None, model: str | None, keep_
         keep_activations |= chosen.own_activations
         edits, _ = edit_rows(_one_scale(cfg), file.with_suffix(".yaml").name, chosen)
         if not any(edit.block for edit in edits):
-            reasons = "; ".join(dict.fromkeys(f"row {e.row} ({e.stock}) {e.reason}" for e in edits))
-            raise ValueError(f"{name}: no row can be swapped by {swap}: {reasons}")
+            raise ValueError(f"{name}: no row can be swapped by {swap}: {reasons(cfg, edits)}")
         apply_edits(cfg, edits)
     else:
         assert model is not None
         cfg = _aligned(cfg, model)
+        _check_rows(teacher, cfg, model)
     if not keep_activations and not cfg.get("activation"):
         act = next((m for m in teacher.modules() if is_activation(m)), nn.SiLU())
         cfg["activation"] = f"torch.nn.{type(act).__name__}()"
@@ -157,6 +169,22 @@ def _aligned(cfg: dict[str, Any], model: str) -> dict[str, Any]:
     if len(rows) != len(theirs):
         raise ValueError(f"{file.name} has {len(rows)} rows, the teacher {len(theirs)}; rows must be aligned")
     return {**light, "scale": cfg.get("scale", ""), "nc": cfg["nc"], "yaml_file": model}
+
+
+def _check_rows(teacher: Any, cfg: dict[str, Any], file: str) -> None:
+    """Refuse a light YAML's first row that makes another shape than the teacher's of the same input.
+
+    Raises:
+        ValueError: the row, with both shapes.
+    """
+    rows = dict(build(cfg, cfg.get("channels", 3)).eval().named_children())
+    theirs = {name: teacher.model[int(name)] for name in list(rows)[:-1]}
+    with recorded(theirs, list(theirs)) as record, torch.no_grad():
+        teacher.eval()(torch.zeros(1, cfg.get("channels", 3), 128, 128))
+        for name, old in theirs.items():
+            given, target = record[name]
+            on_meta = [[t.to("meta") for t in x] if isinstance(x, list) else x.to("meta") for x in given]
+            check_shape(f"{file}: row {name}", old, rows[name], tuple(on_meta), target)
 
 
 def _one_scale(cfg: dict[str, Any]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,12 +20,14 @@ def find_images(folder: str | Path) -> list[Path]:
     """Every image in a folder and in the folders in it.
 
     Raises:
-        OSError: there is no such folder.
+        OSError: there is no such folder, or it is closed.
         ValueError: no image is in it.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder} is not a folder of images")
+    if not os.access(folder, os.R_OK | os.X_OK):
+        raise PermissionError(f"{folder} cannot be read; its permissions forbid it")
     files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
     if not files:
         raise ValueError(f"no image is in {folder}; looked for {', '.join(sorted(SUFFIXES))}")

@@ -238,38 +238,26 @@ class _Transplant:
         return nn.Sequential(*[m for n in span[: span.index(last) + 1] if (m := siblings[n]) is not None])
 
     def _check_shapes(self) -> None:
-        with _recorded(self.theirs, self.names, self.targets) as theirs, torch.no_grad():
+        with recorded(self.theirs, self.names, self.targets) as theirs, torch.no_grad():
             self.teacher(self.batches())
             self.student.eval()
             for name in self.names:
                 if name not in theirs:
                     raise ValueError(f"{name} does not run when the model does, so there is nothing to learn from")
-                inputs, target = theirs[name]
-                try:
-                    shape = tuple(self.ours[name](*inputs).shape)
-                except RuntimeError as error:
-                    raise ValueError(
-                        f"{name}: takes no input {tuple(inputs[0].shape)} of the teacher's: {error}"
-                    ) from error
-                if shape != tuple(target.shape):
-                    raise ValueError(
-                        f"{name}: {type(self.ours[name]).__name__} makes {_shape(shape)} of an input of which the "
-                        f"teacher's {type(self.theirs[name]).__name__} makes {_shape(tuple(target.shape))}; "
-                        "channels and strides must be the same"
-                    )
+                check_shape(name, self.theirs[name], self.ours[name], *theirs[name])
 
     def _block_losses(self, images: Tensor) -> Tensor:
         """Each block on its own: what the teacher's block was given, against what it made of it."""
-        with _recorded(self.theirs, self.names, self.targets) as theirs, torch.no_grad():
+        with recorded(self.theirs, self.names, self.targets) as theirs, torch.no_grad():
             self.teacher(images)
         losses = [unexplained(self.ours[n](*theirs[n][0]), theirs[n][1]) for n in self.names]
         return torch.stack(losses).sum()
 
     def _joint_loss(self, images: Tensor) -> Tensor:
         watched = [*self.names, *self.outputs]
-        with _recorded(self.theirs, watched, self.targets) as theirs, torch.no_grad():
+        with recorded(self.theirs, watched, self.targets) as theirs, torch.no_grad():
             self.teacher(images)
-        with _recorded(self.ours, watched) as ours:
+        with recorded(self.ours, watched) as ours:
             self.student(images)
         targets = {name: output for name, (_, output) in theirs.items()}
         features = torch.stack([unexplained(ours[n][1], targets[n]) for n in self.names]).mean()
@@ -326,9 +314,9 @@ class _Transplant:
         self.student.eval()
         for _ in range(8):
             images = self.batches()
-            with _recorded(self.theirs, self.names, self.targets) as theirs:
+            with recorded(self.theirs, self.names, self.targets) as theirs:
                 self.teacher(images)
-            with _recorded(self.ours, self.names) as ours:
+            with recorded(self.ours, self.names) as ours:
                 if alone:
                     for name in self.names:
                         self.ours[name](*theirs[name][0])
@@ -377,8 +365,27 @@ def save(data: dict[str, Any], path: Path) -> None:
     write(path, to)
 
 
+def check_shape(name: str, old: nn.Module, new: nn.Module, given: tuple[Any, ...], target: Tensor) -> None:
+    """Refuse a module that makes another shape of what the one it replaces was given.
+
+    Raises:
+        ValueError: channels or stride differ, with both shapes.
+    """
+    try:
+        shape = tuple(new(*given).shape)
+    except RuntimeError as error:
+        raise ValueError(
+            f"{name}: {type(new).__name__} cannot take what the teacher's {type(old).__name__} takes: {error}"
+        ) from error
+    if shape != tuple(target.shape):
+        raise ValueError(
+            f"{name}: {type(new).__name__} makes {_shape(shape)} of an input of which the teacher's "
+            f"{type(old).__name__} makes {_shape(tuple(target.shape))}; channels and strides must be the same"
+        )
+
+
 @contextmanager
-def _recorded(
+def recorded(
     modules: dict[str, nn.Module], names: Sequence[str], targets: Mapping[str, str] | None = None
 ) -> Iterator[Record]:
     """Inputs and output of the named modules while the model runs; the outputs those of `targets`, where they are."""

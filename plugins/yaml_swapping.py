@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -95,9 +96,7 @@ def swap_yaml(model: str, swap: str, *, figures: bool = True) -> SwappedYAML:
     check(cfg, str(file), names(tasks))
     edits, task = edit_rows(cfg, file.name, chosen)
     if not any(edit.block for edit in edits):
-        rows = ", ".join(dict.fromkeys(row[2] for row in cfg["backbone"] + cfg["head"]))
-        reasons = "; ".join(dict.fromkeys(f"row {edit.row} ({edit.stock}) {edit.reason}" for edit in edits))
-        raise ValueError(f"{file.name}: no row can be swapped by {swap}: {reasons or f'there are only {rows}'}")
+        raise ValueError(f"{file.name}: no row can be swapped by {swap}: {reasons(cfg, edits)}")
     label = Path(swap).stem
     name = light_name(file.stem, label, task)
     body = _edited_text(text, file, edits)
@@ -123,30 +122,65 @@ def swap_yaml(model: str, swap: str, *, figures: bool = True) -> SwappedYAML:
 
 def edit_rows(cfg: dict[str, Any], name: str, chosen: Recipe) -> tuple[list[RowEdit], str]:
     """What a recipe makes of a stock model's rows, and the model's task; `cfg` itself is left as it is."""
-    scales = list(cfg.get("scales") or [""])
-    smallest = min(scales, key=lambda s: math.prod(cfg["scales"][s][:2])) if cfg.get("scales") else ""
-    strides, task = _strides(cfg, name, smallest)
-    layers = {scale: build({**cfg, "scale": scale}, cfg.get("channels", 3)) for scale in scales}
+    import yaml
+
     edits = []
-    for i, (_, n, module, args) in enumerate(cfg["backbone"] + cfg["head"]):
+    stock = cfg["backbone"] + cfg["head"]
+    task, sites = _sites(yaml.safe_dump(cfg), name)
+    for i, (stride, places) in sites.items():
+        _, _, module, args = stock[i]
+        if isinstance(places, str):
+            edits.append(RowEdit(i, module, reason=places))
+        else:
+            edits.append(_edit_row(i, module, args, places, stride, i >= len(cfg["backbone"]), chosen))
+    edits += _edit_head(cfg, chosen)
+    return edits, task
+
+
+@lru_cache(maxsize=1)
+def _sites(text: str, name: str) -> tuple[str, dict[int, tuple[float, list[Place] | str]]]:
+    """Task, and of each row that is a convolution or stage its stride and its places, one a scale, or why it has none.
+
+    Kept for the next recipe on the same YAML, as models are built for it.
+    """
+    import yaml
+
+    cfg = yaml.safe_load(text)
+    scales = list(cfg.get("scales") or [""])
+    smallest = smallest_scale(cfg)
+    strides, task = _strides(cfg, name, smallest)
+    layers = [build({**cfg, "scale": scale}, cfg.get("channels", 3)) for scale in scales]
+    sites: dict[int, tuple[float, list[Place] | str]] = {}
+    for i, (_, n, module, _) in enumerate((cfg["backbone"] + cfg["head"])[:-1]):
         if module.startswith("plugins."):
             continue
-        if i == len(strides) - 1:
-            edits += _edit_head(i, module, args, cfg, chosen)
-            continue
-        neck = i >= len(cfg["backbone"])
+        rows = [scale[i] for scale in layers]
         try:
-            places = [
-                place_of(m[0] if n > 1 and type(m) is nn.Sequential and _alike(m) else m)
-                for m in (x[i] for x in layers.values())
-            ]
+            places = [place_of(m[0] if n > 1 and type(m) is nn.Sequential and _alike(m) else m) for m in rows]
         except NoPlace as error:
-            edits.append(RowEdit(i, module, reason=str(error)))
+            sites[i] = strides[i], str(error)
             continue
-        found = [place for place in places if place is not None]
-        if found:
-            edits.append(_edit_row(i, module, args, found, strides[i], neck, chosen))
-    return edits, task
+        if found := [place for place in places if place is not None]:
+            sites[i] = strides[i], found
+    return task, sites
+
+
+def smallest_scale(cfg: dict[str, Any]) -> str:
+    """The scale of the least depth × width, or an empty string for a YAML without scales."""
+    scales = cfg.get("scales") or {}
+    return min(scales, key=lambda s: math.prod(scales[s][:2]), default="")
+
+
+def reasons(cfg: dict[str, Any], edits: list[RowEdit]) -> str:
+    """Why rows stay as they are, rows of one reason together; or what rows there are, where none could be edited."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for edit in edits:
+        if edit.reason:
+            found.setdefault((edit.stock, edit.reason), []).append(str(edit.row))
+    said = [
+        f"{stock} (row{'s' * (len(rows) > 1)} {', '.join(rows)}) {reason}" for (stock, reason), rows in found.items()
+    ]
+    return "; ".join(said) or f"there are only {', '.join(dict.fromkeys(r[2] for r in cfg['backbone'] + cfg['head']))}"
 
 
 def apply_edits(cfg: dict[str, Any], edits: list[RowEdit]) -> None:
@@ -166,7 +200,7 @@ def _counted(edits: list[RowEdit]) -> str:
 def _edit_row(
     i: int, module: str, args: list[Any], places: list[Place], stride: float, neck: bool, chosen: Recipe
 ) -> RowEdit:
-    reasons = []
+    refusals = []
     first = places[0]
     kind = "conv" if first.kind == "conv" else "stage"
     for rule in chosen.rules:
@@ -181,12 +215,13 @@ def _edit_row(
             if reason is None:
                 row = (args[0], *row_arguments(cls, stands[0], rule.options))
                 return RowEdit(i, module, rule.block, row)
-        reasons.append(reason)
-    return RowEdit(i, module, reason=reasons[-1] if reasons else f"the recipe has no rule for a {kind}")
+        refusals.append(reason)
+    return RowEdit(i, module, reason=refusals[-1] if refusals else f"has no rule in the recipe, as a {kind}")
 
 
-def _edit_head(i: int, module: str, args: list[Any], cfg: dict[str, Any], chosen: Recipe) -> list[RowEdit]:
+def _edit_head(cfg: dict[str, Any], chosen: Recipe) -> list[RowEdit]:
     """The head's edit, for recipes that have a head."""
+    i, (_, _, module, args) = len(cfg["backbone"] + cfg["head"]) - 1, cfg["head"][-1]
     rules = [rule for rule in chosen.rules if rule.kind == "head"]
     fitting = next((rule for rule in rules if BLOCKS[rule.block].__bases__[0].__name__ == module), None)
     if fitting is None:

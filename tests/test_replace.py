@@ -3,38 +3,30 @@
 import copy
 
 import pytest
-import timm
 import torch
 import torchvision
 from torch import nn
 from ultralytics import YOLO
 from ultralytics.nn.tasks import DetectionModel
 from yolo_plugins import DWConv, GhostConv, Match, register, replace, unregister
+from yolo_plugins.demo.replacement_cases import cases, own_model
+from yolo_plugins.demo.replacement_table import Trial, difference
 
 import patch_ultralytics
 
 vision = torchvision.models
-NO_WEIGHTS = {"weights": None, "weights_backbone": None}
-MODELS = {
-    "torchvision resnet18": (lambda: vision.resnet18(), "GhostConv", {}),
-    "torchvision resnet50, bottlenecks": (lambda: vision.resnet50(), "GhostBottleneck", {"where": "layer4"}),
-    "torchvision deeplab": (lambda: vision.segmentation.deeplabv3_resnet50(**NO_WEIGHTS), "DWConv", {}),
-    "timm resnet18": (lambda: timm.create_model("resnet18"), "DWConv", {}),
-    "timm efficientnet": (lambda: timm.create_model("efficientnet_b0"), "GhostConv", {"match": Match(kernel=1)}),
-    "yolov8 detect": (lambda: YOLO("yolov8n.yaml").model, "C2fGhost", {}),
-    "yolo11 segment": (lambda: YOLO("yolo11n-seg.yaml").model, "GhostConv", {"where": "neck"}),
-    "yolo12 detect": (lambda: YOLO("yolo12n.yaml").model, "GhostConv", {"where": "backbone"}),
-    "yolo26 pose": (lambda: YOLO("yolo26n-pose.yaml").model, "C2fDW", {}),
-    "yolo11 obb": (lambda: YOLO("yolo11n-obb.yaml").model, "DWConv", {"where": "head"}),
-    "yolov8 classify": (lambda: YOLO("yolov8n-cls.yaml").model, "C2fShuffle", {}),
-    "sequential": (lambda: own_model(), "GhostConv", {}),
-}
-DETECTORS = {
-    "faster r-cnn": (vision.detection.fasterrcnn_mobilenet_v3_large_320_fpn, "GhostConv", Match(kernel=1)),
-    "faster r-cnn, resnet": (vision.detection.fasterrcnn_resnet50_fpn, "GhostConv", Match()),
-    "retinanet": (vision.detection.retinanet_resnet50_fpn, "DWConv", Match()),
-    "ssdlite": (vision.detection.ssdlite320_mobilenet_v3_large, "GhostConv", Match(kernel=1)),
-}
+CASES = {case.name: case for case in cases()}
+QUICK = (
+    "torchvision ResNet-18",
+    "torchvision ResNet-50, layer4",
+    "timm efficientnet_b0, 1×1 too",
+    "yolov8n, stages",
+    "yolo11n-seg, neck",
+    "yolo26n-pose, stages",
+    "yolo12n-obb, head",
+    "yolov8n-cls, stages",
+    "own Sequential",
+)
 
 
 @pytest.fixture(autouse=True)
@@ -44,92 +36,29 @@ def patched():
     patch_ultralytics.revert()
 
 
-def own_model():
-    return nn.Sequential(
-        nn.Conv2d(3, 16, 3, padding=1),
-        nn.BatchNorm2d(16),
-        nn.ReLU(),
-        nn.Conv2d(16, 32, 3, 2, padding=1, bias=False),
-        nn.BatchNorm2d(32),
-        nn.SiLU(),
-        nn.AdaptiveAvgPool2d(1),
-        nn.Flatten(),
-        nn.Linear(32, 4),
-    )
-
-
-def tensors(output):
-    if isinstance(output, torch.Tensor):
-        return [output]
-    if isinstance(output, dict):
-        output = output.values()
-    return [t for part in output if part is not None for t in tensors(part)]
-
-
 def params(model):
     return sum(p.numel() for p in model.parameters())
 
 
-@pytest.mark.parametrize("name", MODELS)
-def test_a_swapped_model_keeps_its_shapes_trains_and_is_restored(name):
-    build, block, options = MODELS[name]
-    model = build().eval()
-    x = torch.rand(2, 3, 64, 64)
-    with torch.no_grad():
-        shapes = [t.shape for t in tensors(model(x))]
-    before = params(model)
-    report = replace(model, block, inputs=x[:1], **options)
-    assert report.params == (before, params(model))
-    assert params(model) < before
+@pytest.mark.parametrize("name", [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in CASES])
+def test_a_swapped_model_keeps_its_shapes_trains_is_restored_and_exports(name):
+    trial = Trial(CASES[name])
+    report = trial.report
+    assert params(trial.model) == report.params[1] < report.params[0]
     assert report.macs[1] < report.macs[0]
-    with torch.no_grad():
-        first = tensors(model(x))
-    assert [t.shape for t in first] == shapes
-    fresh = build()
-    replace(fresh, block, **options)
-    fresh.load_state_dict(model.state_dict())
-    with torch.no_grad():
-        assert all(torch.equal(a, b) for a, b in zip(first, tensors(fresh.eval()(x)), strict=True))
-    sum(t.float().pow(2).mean() for t in tensors(model.train()(x)) if t.requires_grad).backward()
-    for swapped in report.names:
-        if "one2one" not in swapped:  # YOLO26's one-to-one head is fed detached
-            assert all(p.grad is not None for p in model.get_submodule(swapped).parameters())
+    assert trial.keeps_shapes()
+    assert trial.trains()
+    assert trial.is_restored()
+    assert trial.onnx_difference() < 5e-3
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", DETECTORS)
-def test_torchvision_detectors_take_blocks_and_train(name):
-    build, block, match = DETECTORS[name]
-    model = build(**NO_WEIGHTS)
-    images = [torch.rand(3, 96, 96) for _ in range(2)]
-    report = replace(model, block, match=match, inputs=images[:1])
-    assert report.swapped
-    target = {"boxes": torch.tensor([[8.0, 8.0, 60.0, 60.0]]), "labels": torch.tensor([1])}
-    losses = model.train()(images, [target, copy.deepcopy(target)])
-    sum(losses.values()).backward()
-    with torch.no_grad():
-        assert set(model.eval()(images)[0]) >= {"boxes", "labels", "scores"}
-    fresh = build(**NO_WEIGHTS)
-    replace(fresh, block, match=match)
-    fresh.load_state_dict(model.state_dict())
-
-
-@pytest.mark.parametrize("name", ["torchvision resnet18", "yolov8 detect", "sequential"])
-def test_a_swapped_model_exports_to_onnx_with_the_same_outputs(name, tmp_path):
-    ort = pytest.importorskip("onnxruntime")
-    build, block, options = MODELS[name]
-    model = build()
-    replace(model, block, **options)
-    model.eval()
-    if hasattr(model, "yaml"):
-        model.model[-1].export, model.model[-1].format = True, "onnx"
-    x = torch.rand(1, 3, 64, 64)
-    with torch.no_grad():
-        expected = tensors(model(x))[0]
-    file = tmp_path / "model.onnx"
-    torch.onnx.export(model, (x,), str(file), opset_version=17, dynamo=False)
-    got = ort.InferenceSession(file).run(None, {ort.InferenceSession(file).get_inputs()[0].name: x.numpy()})[0]
-    torch.testing.assert_close(torch.from_numpy(got), expected, rtol=1e-3, atol=1e-3)
+def test_a_difference_is_seen_where_values_are_small_and_where_shapes_are_other():
+    boxes = torch.tensor([[10.0, 20.0, 0.4], [30.0, 90.0, 0.5], [1.0, 2.0, 0.1], [3.0, 4.0, 0.2]])
+    other = boxes.clone()
+    other[1, 2] = 0.3
+    assert difference(boxes, boxes) == 0
+    assert difference(other, boxes) == pytest.approx(0.4)
+    assert difference(boxes[:3], boxes) == float("inf")
 
 
 def test_swapping_by_hand_gives_the_model_that_the_yaml_builds():

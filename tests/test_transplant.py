@@ -10,9 +10,10 @@ import cv2
 import numpy as np
 import pytest
 import torch
+import yaml
 from torch import nn
 from ultralytics import YOLO
-from yolo_plugins import ConvBNAct, GhostConv, Schedule, replace, transplant
+from yolo_plugins import ConvBNAct, GhostConv, Schedule, model_yamls, replace, transplant
 from yolo_plugins.checkpoint_transplanting import load_teacher, transplant_checkpoint
 from yolo_plugins.cli import main
 from yolo_plugins.images import find_images, image_batches
@@ -200,9 +201,11 @@ def test_every_layer_that_is_not_swapped_is_the_teachers_before_the_joint_steps(
     assert all(torch.equal(light[name].half(), teacher[name].half()) for name in untouched)
 
 
-def test_another_number_of_classes_begins_the_head_anew(checkpoint, images, tmp_path):
+def test_another_number_of_classes_begins_the_head_anew_and_says_so(checkpoint, images, tmp_path, caplog):
     output = tmp_path / "init.pt"
-    transplant_checkpoint(checkpoint, images, output, swap="se", imgsz=64, batch=2, nc=3, schedule=SHORT)
+    with caplog.at_level("INFO", logger="ultralytics"):
+        transplant_checkpoint(checkpoint, images, output, swap="se", imgsz=64, batch=2, nc=3, schedule=SHORT)
+    assert "head: 80 classes → 3; its last layers begin anew" in caplog.text
     light = load_teacher(output)[0]
     assert light.model[-1].nc == light.yaml["nc"] == 3
     assert YOLO(output).predict(np.zeros((64, 64, 3), np.uint8), imgsz=64, verbose=False)
@@ -216,12 +219,58 @@ def test_an_aligned_yaml_may_be_given_and_another_is_refused(checkpoint, images,
         transplant_checkpoint(checkpoint, images, tmp_path / "other.pt", model="yolo11.yaml", imgsz=64)
 
 
-def command(*arguments, cwd):
-    environment = {**os.environ, "YOLO_CONFIG_DIR": str(cwd)}
-    return subprocess.run(
+@pytest.mark.parametrize(
+    ("row", "arguments", "message"),
+    [
+        pytest.param(6, [256, True], r"row 6: C2fSE makes \(64, 8, 8\) .* C2f makes \(128, 8, 8\)", id="channels"),
+        pytest.param(5, [512, 3, 1], r"row 5: Conv makes \(128, 16, 16\) .* Conv makes \(128, 8, 8\)", id="stride"),
+    ],
+)
+def test_a_light_yaml_of_other_channels_or_strides_is_refused_by_its_row(
+    checkpoint, images, tmp_path, row, arguments, message
+):
+    cfg = yaml.safe_load((model_yamls.FOLDER / "yolov8-se.yaml").read_text())
+    cfg["backbone"][row][3] = arguments
+    file = tmp_path / "yolov8-mine.yaml"
+    file.write_text(yaml.safe_dump(cfg))
+    with pytest.raises(ValueError, match=message):
+        transplant_checkpoint(checkpoint, images, tmp_path / "init.pt", model=str(file), imgsz=64)
+    assert not (tmp_path / "init.pt").exists()
+
+
+def start(*arguments, cwd):
+    return subprocess.Popen(
         [sys.executable, "-m", "yolo_plugins.cli", "transplant", *map(str, arguments)],
-        cwd=cwd, env=environment, capture_output=True, text=True, timeout=180, check=False,
+        cwd=cwd, env={**os.environ, "YOLO_CONFIG_DIR": str(cwd)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        text=True,
     )  # fmt: skip
+
+
+def command(*arguments, cwd):
+    process = start(*arguments, cwd=cwd)
+    out, err = process.communicate(timeout=300)
+    return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+
+@pytest.mark.slow
+def test_a_killed_command_leaves_no_output_and_goes_on_when_it_is_started_again(checkpoint, images, tmp_path):
+    before, arguments = digest(checkpoint), (
+        checkpoint, "--swap", "ghost", "--images", images, "-o", "init.pt", "--imgsz", 32, "--batch", 2,
+        "--block-steps", 1, "--joint-steps", 76,
+    )  # fmt: skip
+    process = start(*arguments, cwd=tmp_path)
+    next(line for line in process.stdout if line.startswith("joint 75/76"))
+    process.kill()
+    process.communicate(timeout=60)
+    assert not (tmp_path / "init.pt").exists()
+    assert (tmp_path / ".init.pt.partial").is_file()
+    done = command(*arguments, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    steps = [line.split()[1] for line in done.stdout.splitlines() if line.startswith(("blocks ", "joint "))]
+    assert steps == ["75/76", "76/76"]
+    assert not (tmp_path / ".init.pt.partial").exists()
+    assert YOLO(tmp_path / "init.pt").predict(np.zeros((32, 32, 3), np.uint8), imgsz=32, verbose=False)
+    assert digest(checkpoint) == before
 
 
 def test_the_command_reports_each_block_and_writes_the_checkpoint(checkpoint, images, tmp_path):
@@ -259,6 +308,14 @@ def test_what_cannot_be_transplanted_is_said_in_one_line(
     assert len(said) == 1
     assert message in said[0]
     assert not (tmp_path / "init.pt").exists()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_a_folder_that_is_closed_is_named(tmp_path):
+    folder = tmp_path / "closed"
+    folder.mkdir(mode=0)
+    with pytest.raises(PermissionError, match="closed cannot be read"):
+        find_images(folder)
 
 
 def test_a_file_that_is_no_image_is_named(tmp_path):

@@ -1,0 +1,144 @@
+"""`transplant` on models that are not Ultralytics': torchvision's, timm's, a user's own."""
+
+import copy
+
+import pytest
+import timm
+import torch
+from torch import nn
+from torchvision.models import resnet18
+from yolo_plugins import GhostConv, Schedule, replace, transplant
+from yolo_plugins.demo.replacement_cases import own_model
+
+MODELS = {
+    "torchvision resnet18": (resnet18, {"where": "layer1"}, "layer1.0.conv1"),
+    "timm resnet10t": (lambda: timm.create_model("resnet10t"), {"where": "layer1"}, "layer1.0.conv1"),
+    "own Sequential": (own_model, {}, "3"),
+}
+
+
+def images(n=4):
+    return nn.functional.interpolate(torch.rand(n, 3, 8, 8), size=32, mode="bilinear")
+
+
+def teacher_and_student(name):
+    build, where, first = MODELS[name]
+    torch.manual_seed(0)
+    teacher = build()
+    with torch.no_grad():
+        for _ in range(20):  # until its statistics are those of the images
+            teacher.train()(images(16))
+    teacher.eval()
+    student = copy.deepcopy(teacher)
+    report = replace(student, GhostConv, **where)
+    assert first in report.names
+    return teacher, student
+
+
+@pytest.fixture(params=MODELS)
+def pair(request):
+    return teacher_and_student(request.param)
+
+
+def test_the_blocks_learn_and_the_teacher_stays(pair):
+    teacher, student = pair
+    before = copy.deepcopy(teacher.state_dict())
+    losses = {"blocks": [], "joint": []}
+    schedule = Schedule(block_steps=40, joint_steps=40, recalibration=10)
+    untaught = copy.deepcopy(student).eval()
+
+    def keep(phase, step, steps, loss):
+        losses[phase].append(loss)
+
+    report = transplant(teacher, student, images, schedule=schedule, progress=keep)
+    for phase in losses.values():
+        assert sum(phase[-5:]) < sum(phase[:5])
+    assert min(report.alone.values()) > 0
+    assert min(report.in_place.values()) > 0
+    assert all(torch.equal(before[name], tensor) for name, tensor in teacher.state_dict().items())
+    assert all(parameter.requires_grad for parameter in teacher.parameters())
+    x = images(8)
+    with torch.no_grad():
+        expected, without, found = (model(x) for model in (teacher, untaught, student.eval()))
+    assert (found - expected).pow(2).mean() < (without - expected).pow(2).mean()
+
+
+def test_an_interrupted_run_ends_where_one_without_interruption_does(tmp_path):
+    batch, state = images(), tmp_path / "state.pt"
+    schedule = Schedule(block_steps=5, joint_steps=70, recalibration=2)
+
+    class Interrupted(Exception):
+        pass
+
+    def stop(phase, step, steps, loss):
+        if (phase, step) == ("joint", 60):
+            raise Interrupted
+
+    def run(**options):
+        teacher, student = teacher_and_student("torchvision resnet18")
+        transplant(teacher, student, lambda: batch, schedule=schedule, **options)
+        return student.state_dict()
+
+    expected = run()
+    with pytest.raises(Interrupted):
+        run(state=state, progress=stop)
+    steps = []
+    found = run(state=state, progress=lambda phase, step, *_: steps.append((phase, step)))
+    assert steps == [("joint", step) for step in range(51, 71)]
+    for name, tensor in expected.items():
+        torch.testing.assert_close(found[name], tensor, msg=name)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_progress_is_saved_whole_or_not_at_all(tmp_path, monkeypatch):
+    teacher, student = teacher_and_student("own Sequential")
+    state = tmp_path / "state.pt"
+    schedule = Schedule(block_steps=1, joint_steps=60, recalibration=1)
+    written = torch.save
+
+    def full_disk(data, stream):
+        if data["step"] == 50:
+            stream.write(b"half")
+            raise OSError("no space left on device")
+        written(data, stream)
+
+    monkeypatch.setattr(torch, "save", full_disk)
+    with pytest.raises(OSError, match="no space"):
+        transplant(teacher, student, images, schedule=schedule, state=state)
+    assert [path.name for path in tmp_path.iterdir()] == ["state.pt"]
+    assert torch.load(state, weights_only=True)["phase"] == "joint"
+
+
+@pytest.mark.parametrize(
+    ("block", "message"),
+    [
+        pytest.param(
+            lambda: GhostConv(64, 128, 3, 1),
+            r"layer2\.0\.conv1: GhostConv makes \(128, 8, 8\) .* Conv2d makes \(128, 4, 4\)",
+            id="stride",
+        ),
+        pytest.param(
+            lambda: GhostConv(64, 96, 3, 2),
+            r"layer2\.0\.conv1: GhostConv makes \(96, 4, 4\) .* Conv2d makes \(128, 4, 4\)",
+            id="channels out",
+        ),
+        pytest.param(
+            lambda: GhostConv(32, 128, 3, 2),
+            r"layer2\.0\.conv1: GhostConv cannot take what the teacher's Conv2d takes",
+            id="channels in",
+        ),
+    ],
+)
+def test_a_block_of_other_geometry_is_named_with_its_numbers(block, message):
+    teacher = resnet18()
+    student = copy.deepcopy(teacher)
+    student.layer2[0].conv1 = block()
+    with pytest.raises(ValueError, match=message):
+        transplant(teacher, student, images)
+
+
+def test_a_block_in_another_place_than_the_teachers_is_named():
+    teacher = own_model()
+    student = nn.Sequential(*copy.deepcopy(teacher), GhostConv(4, 4))
+    with pytest.raises(ValueError, match="9 is in the student but not in the teacher"):
+        transplant(teacher, student, images)
