@@ -42,8 +42,15 @@ DETECT = {
         [-1, 1, "plugins.C2fDW", [8, True]],
         [-1, 1, "plugins.C2fShuffle", [16, True, 2]],
         [-1, 1, "plugins.C2fSE", [8, True, 4]],
-        [[-1], 1, "Detect", ["nc"]],
+        [-1, 1, "plugins.RepGhostConv", [8]],
+        [-1, 1, "plugins.RepGhostStage", [8]],
+        [[-1], 1, "plugins.LiteDetect", ["nc"]],
     ],
+}
+SEGMENT = {
+    "nc": 2,
+    "backbone": [[-1, 1, "Conv", [8, 3, 2]], [-1, 1, "plugins.GhostConv", [16, 3, 2]]],
+    "head": [[[-1], 1, "plugins.LiteSegment", ["nc", 4, 8, 4]]],
 }
 CLASSIFY = {
     "nc": 5,
@@ -59,11 +66,16 @@ def image() -> torch.Tensor:
 
 def main() -> None:
     patch_ultralytics.apply()
-    from ultralytics.nn.tasks import ClassificationModel, DetectionModel
+    from ultralytics.nn.tasks import ClassificationModel, DetectionModel, SegmentationModel
     from yolo_plugins.checkpoints import save
 
     FOLDER.mkdir(exist_ok=True)
-    for task, cls, rows in (("detect", DetectionModel, DETECT), ("classify", ClassificationModel, CLASSIFY)):
+    models = (
+        ("detect", DetectionModel, DETECT),
+        ("segment", SegmentationModel, SEGMENT),
+        ("classify", ClassificationModel, CLASSIFY),
+    )
+    for task, cls, rows in models:
         file = FOLDER / f"{yolo_plugins.__version__}-{task}.pt"
         if file.exists():
             raise SystemExit(f"{file} exists; checkpoints that were released are not written again")
@@ -73,6 +85,7 @@ def main() -> None:
             parameter.requires_grad_(False)
         save(model.half(), file)
         output = model.float()(image())[0]
+        output = output[0] if isinstance(output, tuple) else output
         torch.save(output, file.with_suffix(".output"))
         print(file, file.stat().st_size, "bytes", tuple(output.shape))
 
