@@ -70,7 +70,7 @@ BROKEN = {
     ),
     "signature": (
         with_row(3, [-1, 1, "plugins.GhostConv", [256, "three", 2]]),
-        "row 3 (plugins.GhostConv): GhostConv takes [c2, k=1, s=1, ratio=2, d=3, act='relu'], got k='three' of type str",
+        "row 3 (plugins.GhostConv): GhostConv takes [c2, k=1, s=1, ratio=2, d=3, act='relu'], got k='three' of type",
     ),
     "signature of a stock row": (
         with_row(0, [-1, 1, "Conv", []]),

@@ -4,7 +4,7 @@
 
 One cycle builds each YAML at its smallest scale, fuses it and exports it to TorchScript through Ultralytics' own
 `YOLO(…).export`, at 32×32. A run that is out of time ends after a whole cycle and says how many there were. A stock
-YAML goes along as a control: what it leaks is not the pack's. torch keeps the types of every module that it traced, some
+YAML goes along as a control: what it leaks is not the pack's. torch keeps the types of every module that it traced,
 8·10⁶ bytes for a stock YOLOv8n; they are made to be forgotten after each export.
 """
 
