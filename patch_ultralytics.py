@@ -569,16 +569,14 @@ def _explain_model(error: Exception, model: Any) -> None:
 
 
 def _run_once(model: Any) -> None:
-    """Run a model that upstream builds without running it, where it has rows of ours."""
+    """Run a model that upstream builds without running it, such as a classifier."""
     import torch
     from yolo_plugins.budget import IMAGE
 
-    rows = model.yaml["backbone"] + model.yaml["head"]
-    if any(row[2].startswith(PREFIX) for row in rows):
-        training = model.training
-        with torch.no_grad():
-            model.eval().predict(torch.zeros(1, model.yaml["channels"], IMAGE, IMAGE))
-        model.train(training)
+    training = model.training
+    with torch.no_grad():
+        model.eval().predict(torch.zeros(1, model.yaml["channels"], IMAGE, IMAGE))
+    model.train(training)
 
 
 def _check_file(path: str) -> None:

@@ -23,6 +23,7 @@ MAX_ROWS = 500
 MAX_ARGUMENTS = 200  # numbers and strings in one row, however they are nested
 MAX_NUMBER = 1_000_000
 MAX_TEXT = 200
+MAX_DEPTH = 20
 SHARED = {"nc", "kpt_shape", "reg_max", "end2end", "depth", "width", "max_channels", "scale"}
 """What a row's argument may name: values of the YAML itself."""
 
@@ -80,8 +81,14 @@ def read(path: str | Path) -> dict[str, Any]:
     text = data.decode("utf-8", errors="ignore")
     # As Ultralytics reads it: without the characters that YAML does not know.
     text = re.sub(r"[^\x09\x0A\x0D\x20-\x7E\x85\xA0-\uD7FF\uE000-\uFFFD\U00010000-\U0010ffff]+", "", text)
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        model = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        depth = 0
+        for event in yaml.parse(text, Loader=loader):  # before anything recurses, in C without a limit
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > MAX_DEPTH:
+                raise RecursionError
+        model = yaml.load(text, Loader=loader)
     except (yaml.YAMLError, ValueError, TypeError, AttributeError) as error:  # also impossible dates and keys
         raise ModelYAMLError(f"{path} is not YAML: {_line(error)}") from None
     except RecursionError:

@@ -13,8 +13,8 @@ from .row_map import fitting, row_map, rows_of
 from .row_names import PREFIX
 from .yaml_files import stock_files
 
-ALIKE = 0.6
-"""How much of the rows must agree where the name tells no family."""
+ALIKE = 0.9
+"""How much of the rows' `from` must agree where the name tells no family."""
 
 
 def rows(description: dict[str, Any]) -> list[list[Any]]:
@@ -38,7 +38,7 @@ def find_base(description: dict[str, Any], name: str) -> Path | None:
         ours, theirs = ([(str(row[0]), row[2]) for row in rows(model)] for model in (description, other))
         sources = SequenceMatcher(None, [f for f, _ in ours], [f for f, _ in theirs]).ratio()
         modules = SequenceMatcher(None, [m for _, m in ours], [m for _, m in theirs]).ratio()
-        if (family or min(sources, modules) >= ALIKE) and (best is None or sources + modules > best[0]):
+        if (family or sources >= ALIKE) and (best is None or sources + modules > best[0]):
             best = (sources + modules, path)
     return best[1] if best else None
 

@@ -11,6 +11,8 @@ import traceback
 from pathlib import Path
 
 resource.setrlimit(resource.RLIMIT_AS, (20 * 10**9, 20 * 10**9))
+answers = os.fdopen(os.dup(1), "w")  # before anything that Ultralytics prints
+os.dup2(2, 1)
 
 import torch
 from bad_yaml import CANARY
@@ -45,8 +47,6 @@ def main() -> None:
     LOGGER.setLevel("ERROR")
     torch.set_num_threads(1)
     sys.addaudithook(lambda event, _: events.append(event) if event.startswith(FORBIDDEN) else None)
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
     folder = Path.cwd()
     file = folder / "yolov8n-broken.yaml"
     print(json.dumps({"ready": True}), file=answers, flush=True)

@@ -69,8 +69,8 @@ BROKEN = {
         "row 3 (plugins.GostConv): no module of this name; did you mean plugins.GhostConv",
     ),
     "signature": (
-        with_row(3, [-1, 1, "plugins.GhostConv", [256, "3", 2]]),
-        "row 3 (plugins.GhostConv): GhostConv takes [c2, k=1, s=1, ratio=2, d=3, act='relu'], got k='3' of type str",
+        with_row(3, [-1, 1, "plugins.GhostConv", [256, "three", 2]]),
+        "row 3 (plugins.GhostConv): GhostConv takes [c2, k=1, s=1, ratio=2, d=3, act='relu'], got k='three' of type",
     ),
     "signature of a stock row": (
         with_row(0, [-1, 1, "Conv", []]),
@@ -120,16 +120,23 @@ def test_all_that_can_be_read_is_said_at_once(tmp_path: Path) -> None:
 
 def test_a_scale_that_alone_cannot_be_built_is_named(tmp_path: Path) -> None:
     model = with_row(7, [-1, 1, "plugins.ShuffleUnit", [1024, 2, 4]])
-    (found,) = sentences(checked(model, tmp_path, quick=False))
-    assert "row 7 (plugins.ShuffleUnit)" in found
-    assert "(at scale l, x of n, s, m, l, x)" in found
+    large, largest = sentences(checked(model, tmp_path, quick=False))
+    assert "row 7 (plugins.ShuffleUnit): ShuffleUnit: at stride 2" in large
+    assert "c2=512 must exceed c1=512 (at scale l of n, s, m, l, x)" in large
+    assert "(at scale x of n, s, m, l, x)" in largest
 
 
 def test_a_row_that_nothing_uses_is_a_warning(tmp_path: Path) -> None:
-    verdict = checked(with_row(17, [[-1, 9], 1, "Concat", [1]]), tmp_path)
-    verdict = checked(with_row(20, [[-1, 19], 1, "Concat", [1]]), tmp_path)
+    verdict = checked(with_row(22, [[15, 18, 20], 1, "Detect", ["nc"]]), tmp_path)
     assert not verdict.errors, str(verdict)
-    assert any("row" in w.sentence("") for w in verdict.warnings) or verdict.warnings
+    assert "row 21 (plugins.C2fGhost): no row takes its output" in str(verdict)
+
+
+def test_levels_of_one_stride_are_a_warning(tmp_path: Path) -> None:
+    verdict = checked(with_row(22, [[15, 18, 12], 1, "Detect", ["nc"]]), tmp_path)
+    assert "levels of the head are of one stride at 256×256: row 15: 32×32, row 18: 16×16, row 12: 16×16" in str(
+        verdict
+    )
 
 
 def test_rows_put_in_are_a_warning_with_what_is_lost(tmp_path: Path) -> None:
