@@ -157,15 +157,17 @@ def inherit(old: nn.Module, new: nn.Module) -> None:
             if name in ours:
                 inherit(child, ours[name])
         return
-    primary = getattr(new, "primary", new if isinstance(new, ConvBNAct) else None)
+    primary: Any = getattr(new, "primary", new if isinstance(new, ConvBNAct) else None)
     if primary is not None:
         m = primary.conv.out_channels
         if conv.weight[:m].shape == primary.conv.weight.shape:
             primary.conv.weight.copy_(conv.weight[:m])
             for part in ("running_mean", "running_var") if norm is not None else ():
                 getattr(primary.bn, part).copy_(getattr(norm, part)[:m])
+    if norm is None:
+        return
     first = 0
-    for own in _last_norms(new, conv.out_channels) if norm is not None else ():
+    for own in _last_norms(new, conv.out_channels):
         given = norm.weight[first : first + own.num_features]
         own.weight[: len(given)] = given
         own.bias[: len(given)] = norm.bias[first : first + own.num_features]
@@ -174,9 +176,9 @@ def inherit(old: nn.Module, new: nn.Module) -> None:
 
 def _last_norms(block: nn.Module, channels: int) -> list[nn.BatchNorm2d]:
     """The batch norms that make a block's output: both of a Ghost module, of another the last, if its channels fit."""
-    if isinstance(block, GhostConv):
-        return [block.primary.bn, block.cheap.bn]
     norms = [m for m in block.modules() if isinstance(m, nn.BatchNorm2d)]
+    if isinstance(block, GhostConv):
+        return norms
     return [m for m in norms[-1:] if m.num_features == channels]
 
 
@@ -261,7 +263,7 @@ class _Transplant:
         conv, _ = _convolution(old)
         if conv is None:
             return old
-        norm = next((m for m in old.children() if is_norm(m)), conv)
+        norm: Any = next((m for m in old.children() if is_norm(m)), conv)
         with recorded({"conv": conv, "norm": norm}, ["conv", "norm"]) as record, torch.no_grad():
             self.teacher(self.batches())
         before, after = record["conv"][1], record["norm"][1]
