@@ -18,7 +18,8 @@ from torch import Tensor, nn
 
 from .conv import ConvBNAct
 from .files import write
-from .places import conv_group
+from .ghost import GhostConv
+from .places import conv_group, is_norm
 from .registry import BLOCKS
 from .tables import columns
 
@@ -144,24 +145,42 @@ def copy_untouched(teacher: nn.Module, student: nn.Module) -> tuple[int, int]:
 
 @torch.no_grad()
 def inherit(old: nn.Module, new: nn.Module) -> None:
-    """Start a block from the filters of the one that it replaces, as far as they fit.
+    """Start a block from the filters and the batch norm of the one that it replaces, as far as they fit.
 
     A Ghost module's primary convolution is its output's first maps, so it begins as the first filters of the ordinary
-    one, and an ordinary convolution as the whole of it; parts of the same name in a stage likewise.
+    one, and an ordinary convolution as the whole of it; parts of the same name in a stage likewise. A block's last
+    batch norms take scale and shift of the old one's, so that its output begins in the range of its target.
     """
-    primary = getattr(new, "primary", new if isinstance(new, ConvBNAct) else None)
     conv, norm = _convolution(old)
-    if primary is not None and conv is not None:
+    if conv is None:
+        ours = dict(new.named_children())
+        for name, child in old.named_children():
+            if name in ours:
+                inherit(child, ours[name])
+        return
+    primary: Any = getattr(new, "primary", new if isinstance(new, ConvBNAct) else None)
+    if primary is not None:
         m = primary.conv.out_channels
         if conv.weight[:m].shape == primary.conv.weight.shape:
             primary.conv.weight.copy_(conv.weight[:m])
-            for part in ("weight", "bias", "running_mean", "running_var") if norm is not None else ():
+            for part in ("running_mean", "running_var") if norm is not None else ():
                 getattr(primary.bn, part).copy_(getattr(norm, part)[:m])
+    if norm is None:
         return
-    ours = dict(new.named_children())
-    for name, child in old.named_children():
-        if name in ours:
-            inherit(child, ours[name])
+    first = 0
+    for own in _last_norms(new, conv.out_channels):
+        given = norm.weight[first : first + own.num_features]
+        own.weight[: len(given)] = given
+        own.bias[: len(given)] = norm.bias[first : first + own.num_features]
+        first += own.num_features
+
+
+def _last_norms(block: nn.Module, channels: int) -> list[nn.BatchNorm2d]:
+    """The batch norms that make a block's output: both of a Ghost module, of another the last, if its channels fit."""
+    norms = [m for m in block.modules() if isinstance(m, nn.BatchNorm2d)]
+    if isinstance(block, GhostConv):
+        return norms
+    return [m for m in norms[-1:] if m.num_features == channels]
 
 
 def _convolution(module: nn.Module) -> tuple[nn.Conv2d | None, nn.BatchNorm2d | None]:
@@ -212,7 +231,7 @@ class _Transplant:
     def run(self) -> TransplantReport:
         self._check_shapes()
         for name in self.names:
-            inherit(self._replaced(name), self.ours[name])
+            inherit(self._measured(self._replaced(name)), self.ours[name])
         saved = self._saved()
         if saved["phase"] == "blocks":
             self._train("blocks", self.schedule.block_steps, self.schedule.block_lr, self._block_losses, saved)
@@ -236,6 +255,24 @@ class _Transplant:
         siblings = self.teacher.get_submodule(parent)._modules
         span = list(siblings)[list(siblings).index(name.rpartition(".")[2]) :]
         return nn.Sequential(*[m for n in span[: span.index(last) + 1] if (m := siblings[n]) is not None])
+
+    def _measured(self, old: nn.Module) -> nn.Module:
+        """A convolution with a batch norm whose scale and shift are those that its output has on a batch of images.
+
+        They are its own norm's, where it has one and its statistics fit the images.
+        """
+        conv, _ = _convolution(old)
+        if conv is None:
+            return old
+        norm: Any = next((m for m in old.children() if is_norm(m)), conv)
+        with recorded({"conv": conv, "norm": norm}, ["conv", "norm"]) as record, torch.no_grad():
+            self.teacher(self.batches())
+        before, after = record["conv"][1], record["norm"][1]
+        measured = nn.BatchNorm2d(after.shape[1]).to(after.device, after.dtype)
+        measured.running_mean, measured.running_var = before.mean((0, 2, 3)), before.var((0, 2, 3))
+        sign = 1 if norm is conv else torch.where(norm.weight < 0, -1, 1)
+        measured.weight.data, measured.bias.data = sign * after.std((0, 2, 3)), after.mean((0, 2, 3))
+        return nn.Sequential(conv, measured)
 
     def _check_shapes(self) -> None:
         with recorded(self.theirs, self.names, self.targets) as theirs, torch.no_grad():
@@ -395,8 +432,12 @@ def recorded(
     def keep_inputs(name: str) -> Callable[[nn.Module, tuple[Any, ...]], None]:
         return lambda _, given: inputs.__setitem__(name, given)
 
-    def keep_output(name: str) -> Callable[[nn.Module, tuple[Any, ...], Tensor], None]:
-        return lambda _, __, output: record.__setitem__(name, (inputs[name], output))
+    def keep_output(name: str) -> Callable[[nn.Module, tuple[Any, ...], Any], None]:
+        def keep(_: nn.Module, __: tuple[Any, ...], output: Any) -> None:
+            # A copy, as what comes next may work in place: an activation, or a sum with the shortcut.
+            record[name] = inputs[name], output.clone() if isinstance(output, Tensor) else output
+
+        return keep
 
     hooks = [modules[name].register_forward_pre_hook(keep_inputs(name)) for name in names]
     hooks += [modules[(targets or {}).get(name, name)].register_forward_hook(keep_output(name)) for name in names]
