@@ -72,8 +72,9 @@ def _locate(source: str) -> Path:
     path = Path(source)
     if path.suffix not in (".yaml", ".yml", ".pt"):
         raise ValueError(f"{source} is neither a model YAML nor a .pt file")
-    if path.is_file():
-        return path
+    unscaled = path.with_name(_without_scale(path.name))
+    if path.is_file() or (path.name != source and unscaled.is_file()):
+        return path if path.is_file() else unscaled
     stock = {} if path.suffix == ".pt" or path.name != source else {file.name: file for file in stock_files()}
     found = find(source) or stock.get(_without_scale(source)) if path.name == source else None
     if found:
