@@ -39,6 +39,16 @@ def require_positive(block: str, **values: Any) -> None:
             raise ValueError(f"{block}: {name}={value:.4g} must be at most {MAX_COUNT:,}")
 
 
+def require_repeats(block: str, n: int) -> None:
+    """Refuse more inner blocks than any model has.
+
+    Raises:
+        ValueError: naming the block and the count.
+    """
+    if n > MAX_REPEATS:
+        raise ValueError(f"{block}: n={n} inner blocks are too many; use at most {MAX_REPEATS}")
+
+
 def require_number(block: str, **values: Any) -> None:
     """Refuse anything that is not a finite number.
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from .activation import Act, activation
+from .budget import Budget, TooLarge
 from .conv import ConvBNAct
-from .geometry import require_odd, require_positive
+from .geometry import require_odd, require_positive, require_repeats
 
 
 class RepGhostConv(nn.Module):
@@ -57,7 +58,12 @@ class RepGhostStage(nn.Module):
     def __init__(self, c1: int, c2: int, n: int = 1, d: int = 5, act: Act = "relu") -> None:
         super().__init__()
         require_positive("RepGhostStage", c1=c1, c2=c2, n=n)
-        self.m = nn.ModuleList(RepGhostConv(c2 if i else c1, c2, d=d, act=act) for i in range(n))
+        require_repeats("RepGhostStage", n)
+        try:
+            with Budget():
+                self.m = nn.ModuleList(RepGhostConv(c2 if i else c1, c2, d=d, act=act) for i in range(n))
+        except TooLarge as error:
+            raise ValueError(f"RepGhostStage: c1={c1}, c2={c2}, n={n} {error}") from None
         self.add_first = c1 == c2
 
     def forward(self, x: Tensor) -> Tensor:

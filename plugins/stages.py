@@ -15,7 +15,7 @@ from .activation import Act
 from .attention import SE
 from .budget import Budget, TooLarge
 from .conv import ConvBNAct, DWConv
-from .geometry import MAX_REPEATS, require_number, require_positive
+from .geometry import require_number, require_positive, require_repeats
 from .ghost import GhostBottleneck, GhostConv
 from .shuffle import ShuffleUnit
 
@@ -64,8 +64,7 @@ class C2fStage(nn.Module):
         block = type(self).__name__
         require_positive(block, c1=c1, c2=c2, n=n)
         require_number(block, e=e)
-        if n > MAX_REPEATS:
-            raise ValueError(f"{block}: n={n} inner blocks are too many; use at most {MAX_REPEATS}")
+        require_repeats(block, n)
         c = int(c2 * e)
         if c < 1:
             raise ValueError(f"{block}: c2={c2} with e={e} leaves no hidden channels")

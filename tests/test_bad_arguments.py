@@ -74,7 +74,7 @@ def test_the_classifiers_head_too(patched: None) -> None:
         (lambda: yp.DWConv(8, 8, 3, 1, 10_000), r"kernel k=3 at dilation 10000 reaches over 20001 pixels"),
         (lambda: yp.GhostConv(8, 16, ratio=1000), r"GhostConv: ratio=1000 makes more maps than c2=16; use 16 or less"),
         (lambda: yp.C2fDW(8, 8, 101), r"C2fDW: n=101 inner blocks are too many; use at most 100"),
-        (lambda: yp.C2fSE(2000, 2000, 30), r"C2fSE: c1=2000, c2=2000, n=30 needs [\d,]+ parameters .* at most"),
+        (lambda: yp.C2fSE(2000, 2000, 30), r"C2fSE: c1=2000, c2=2000, n=30 needs [\d,]+ .* at most"),
         (lambda: yp.InvertedResidual(8, 8, 1.0), r"InvertedResidual: stride s=1.0 is not one of 1, 2"),
         (lambda: yp.C2fGhost(8, 8, e=math.nan), r"C2fGhost: e=nan must be a number"),
         (lambda: yp.ShuffleNetV1Stage(24, 3, groups=[3]), r"groups=\[3\] is not supported"),
