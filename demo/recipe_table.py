@@ -92,7 +92,7 @@ def train_a_step(model: Any) -> None:
     for name, block in model.named_modules():
         if type(block).__module__.startswith("yolo_plugins."):
             for parameter in block.parameters():
-                if parameter.grad is None or not parameter.grad.isfinite().all():
+                if parameter.requires_grad and (parameter.grad is None or not parameter.grad.isfinite().all()):
                     raise RuntimeError(f"{name} ({type(block).__name__}) has a parameter without a finite gradient")
 
 

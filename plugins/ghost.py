@@ -33,8 +33,8 @@ class GhostConv(nn.Module):
         require_odd("GhostConv", k=k, d=d)
         if ratio < 2:
             raise ValueError(f"GhostConv: ratio={ratio} leaves no maps to the cheap operation; use 2 or more")
-        if ratio > max(c2, 2):
-            raise ValueError(f"GhostConv: ratio={ratio} makes more maps than c2={c2}; use {max(c2, 2)} or less")
+        if ratio > max(c2, 16):
+            raise ValueError(f"GhostConv: ratio={ratio} makes more maps than c2={c2}; use {max(c2, 16)} or less")
         self.c2 = c2
         m = math.ceil(c2 / ratio)
         self.primary = ConvBNAct(c1, m, k, s, act=act)

@@ -61,7 +61,7 @@ SENTENCES = [
     ["cost", "GhostConv", "64", "--r", "3"],
     ["cost", "GhostConv", "64", "--size", "0"],
     ["cost", "GhostConv", "64", "--size", "1000000"],
-    ["cost", "GhostConv", "64", "--runs", "0"],
+    ["cost", "GhostConv", "64", "--runs", "-1"],
     ["cost", "GhostConv", "64", "--act", "no-such"],
     ["draw"],
     ["draw", "GostConv", "64"],

@@ -97,7 +97,7 @@ def test_a_checkpoint_loads_without_activation_but_not_without_the_package(
     hide = "import sys; sys.modules['yolo_plugins'] = None; "
     done = environment.run("python", "-c", hide + load, cwd=tmp_path, check=False)
     assert done.returncode != 0
-    assert "best.pt appears to require 'yolo_plugins'" in done.stdout + done.stderr, "in Ultralytics' words"
+    assert "best.pt appears to require 'yolo_plugins" in done.stdout + done.stderr, "in Ultralytics' words"
 
 
 def test_a_ddp_worker_script_builds_the_model(active: Environment, shapes: Path, tmp_path: Path) -> None:
