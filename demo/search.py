@@ -25,7 +25,7 @@ from typing import Any
 import torch
 from torch import nn
 from yolo_plugins import Schedule, fuse
-from yolo_plugins.checkpoint_transplanting import load_teacher
+from yolo_plugins.checkpoint_transplanting import load_teacher, one_scale
 from yolo_plugins.comparing.intervals import ratio
 from yolo_plugins.files import write_text
 from yolo_plugins.images import find_images, image_batches
@@ -222,23 +222,18 @@ def _model(name: str) -> Any:
 
 
 def _edits(base: Any, rules: tuple[Rule, ...]) -> dict[int, RowEdit]:
-    edits, _ = edit_rows(_cfg(base), Path(base.yaml.get("yaml_file", "model.yaml")).name, Recipe("", "", rules))
+    edits, _ = edit_rows(
+        one_scale(base.yaml), Path(base.yaml.get("yaml_file", "model.yaml")).name, Recipe("", "", rules)
+    )
     return {edit.row: edit for edit in edits if edit.block}
 
 
 def _build(base: Any, edits: Any) -> Any:
-    cfg = _cfg(base)
+    cfg = one_scale(copy.deepcopy(base.yaml))
     apply_edits(cfg, list(edits))
     cfg["legacy"] = getattr(base.model[-1], "legacy", True)
     torch.manual_seed(0)
     return type(base)(cfg, ch=cfg.get("channels", 3), nc=cfg["nc"], verbose=False).float().eval()
-
-
-def _cfg(base: Any) -> dict[str, Any]:
-    cfg: dict[str, Any] = copy.deepcopy(base.yaml)
-    if cfg.get("scales"):
-        cfg["scales"] = {cfg["scale"]: cfg["scales"][cfg["scale"]]}
-    return cfg
 
 
 def _taught(base: Any, light: dict[str, Any], found: dict[str, dict[int, RowEdit]], args: argparse.Namespace) -> Any:
@@ -299,7 +294,7 @@ def _write_and_check(base: Any, chosen: dict[int, Option], args: argparse.Namesp
     import yaml
 
     edits = [option.edit for option in chosen.values() if option.edit is not None]
-    cfg = _cfg(base)
+    cfg = one_scale(copy.deepcopy(base.yaml))
     apply_edits(cfg, edits)
     text = yaml.safe_dump({k: v for k, v in cfg.items() if k not in ("yaml_file", "scale")}, sort_keys=False)
     write_text(args.output, f"# {' '.join(['yolo_plugins.demo.search', args.model])}\n{text}", force=True)

@@ -8,7 +8,8 @@ elements in a map (yolov5x-p6), 2,300 tensors made (yolov9e).
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -50,6 +51,20 @@ GROWING = {
 
 class TooLarge(ValueError):
     """More than any detector needs, and more than a small machine has."""
+
+
+@contextmanager
+def building(block: str, **counts: int) -> Iterator[None]:
+    """Within it, a block's parts are built inside a budget.
+
+    Raises:
+        ValueError: naming the block and its counts, before too much is made.
+    """
+    try:
+        with Budget():
+            yield
+    except TooLarge as error:
+        raise ValueError(f"{block}: {', '.join(f'{name}={n}' for name, n in counts.items())} {error}") from None
 
 
 class Budget(TorchFunctionMode):

@@ -129,7 +129,7 @@ def _student(teacher: Any, name: str, swap: str | None, model: str | None, keep_
         file = Path(str(cfg.get("yaml_file", name)))
         chosen = recipe(swap)
         keep_activations |= chosen.own_activations
-        edits, _ = edit_rows(_one_scale(cfg), file.with_suffix(".yaml").name, chosen)
+        edits, _ = edit_rows(one_scale(cfg), file.with_suffix(".yaml").name, chosen)
         if not any(edit.block for edit in edits):
             raise ValueError(f"{name}: no row can be swapped by {swap}: {reasons(cfg, edits)}")
         apply_edits(cfg, edits)
@@ -187,7 +187,8 @@ def _check_rows(teacher: Any, cfg: dict[str, Any], file: str) -> None:
             check_shape(f"{file}: row {name}", old, rows[name], tuple(on_meta), target)
 
 
-def _one_scale(cfg: dict[str, Any]) -> dict[str, Any]:
+def one_scale(cfg: dict[str, Any]) -> dict[str, Any]:
+    """A model's description with the scale that it was built at alone, or the first."""
     if not cfg.get("scales"):
         return cfg
     scale = cfg.get("scale") or next(iter(cfg["scales"]))

@@ -22,7 +22,7 @@ class GhostConv(nn.Module):
     Shape: (B, c1, H, W) → (B, c2, ⌈H/s⌉, ⌈W/s⌉). Source: GhostNet, 1911.11907, equations 1–3.
 
     Raises:
-        ValueError: ratio below 2 or above c2, an even kernel, or a count below 1.
+        ValueError: ratio below 2 or above both c2 and 16, an even kernel, or a count below 1.
     """
 
     row = "conv"

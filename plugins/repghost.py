@@ -9,7 +9,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from .activation import Act, activation
-from .budget import Budget, TooLarge
+from .budget import building
 from .conv import ConvBNAct
 from .geometry import require_odd, require_positive, require_repeats
 
@@ -50,7 +50,7 @@ class RepGhostStage(nn.Module):
     Shape: (B, c1, H, W) → (B, c2, H, W).
 
     Raises:
-        ValueError: as `RepGhostConv`.
+        ValueError: as `RepGhostConv`, or more of them than any model has.
     """
 
     row = "stage"
@@ -59,11 +59,8 @@ class RepGhostStage(nn.Module):
         super().__init__()
         require_positive("RepGhostStage", c1=c1, c2=c2, n=n)
         require_repeats("RepGhostStage", n)
-        try:
-            with Budget():
-                self.m = nn.ModuleList(RepGhostConv(c2 if i else c1, c2, d=d, act=act) for i in range(n))
-        except TooLarge as error:
-            raise ValueError(f"RepGhostStage: c1={c1}, c2={c2}, n={n} {error}") from None
+        with building("RepGhostStage", c1=c1, c2=c2, n=n):
+            self.m = nn.ModuleList(RepGhostConv(c2 if i else c1, c2, d=d, act=act) for i in range(n))
         self.add_first = c1 == c2
 
     def forward(self, x: Tensor) -> Tensor:

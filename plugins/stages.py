@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from .activation import Act
 from .attention import SE
-from .budget import Budget, TooLarge
+from .budget import building
 from .conv import ConvBNAct, DWConv
 from .geometry import require_number, require_positive, require_repeats
 from .ghost import GhostBottleneck, GhostConv
@@ -68,13 +68,10 @@ class C2fStage(nn.Module):
         c = int(c2 * e)
         if c < 1:
             raise ValueError(f"{block}: c2={c2} with e={e} leaves no hidden channels")
-        try:
-            with Budget():
-                self.cv1 = outer(c1, 2 * c)
-                self.cv2 = outer((2 + n) * c, c2)
-                self.m = nn.ModuleList(inner(c) for _ in range(n))
-        except TooLarge as error:
-            raise ValueError(f"{block}: c1={c1}, c2={c2}, n={n} {error}") from None
+        with building(block, c1=c1, c2=c2, n=n):
+            self.cv1 = outer(c1, 2 * c)
+            self.cv2 = outer((2 + n) * c, c2)
+            self.m = nn.ModuleList(inner(c) for _ in range(n))
 
     def forward(self, x: Tensor) -> Tensor:
         maps = list(self.cv1(x).chunk(2, dim=1))

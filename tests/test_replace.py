@@ -12,8 +12,6 @@ from yolo_plugins import DWConv, GhostConv, Match, register, replace, unregister
 from yolo_plugins.demo.replacement_cases import cases, own_model
 from yolo_plugins.demo.replacement_table import Trial, difference
 
-import patch_ultralytics
-
 vision = torchvision.models
 CASES = {case.name: case for case in cases()}
 QUICK = (
@@ -29,11 +27,7 @@ QUICK = (
 )
 
 
-@pytest.fixture(autouse=True)
-def patched():
-    patch_ultralytics.apply()
-    yield
-    patch_ultralytics.revert()
+pytestmark = pytest.mark.usefixtures("patched")
 
 
 def params(model):

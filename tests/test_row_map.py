@@ -9,12 +9,7 @@ from yolo_plugins.yaml_files import stock_file
 
 import patch_ultralytics
 
-
-@pytest.fixture(autouse=True)
-def patched():
-    patch_ultralytics.apply()
-    yield
-    patch_ultralytics.revert()
+pytestmark = pytest.mark.usefixtures("patched")
 
 
 def with_a_row_put_in(at):

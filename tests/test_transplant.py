@@ -19,16 +19,10 @@ from yolo_plugins.cli import main
 from yolo_plugins.images import find_images, image_batches
 from yolo_plugins.transplanting import inherit, unexplained
 
-import patch_ultralytics
-
 SHORT = Schedule(block_steps=3, joint_steps=3, recalibration=2)
 
 
-@pytest.fixture(autouse=True)
-def patched():
-    patch_ultralytics.apply()
-    yield
-    patch_ultralytics.revert()
+pytestmark = pytest.mark.usefixtures("patched")
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,6 @@ from yolo_plugins.recipes import RECIPES, recipe
 from yolo_plugins.yaml_files import stock_file, stock_files, with_scale
 from yolo_plugins.yaml_swapping import built, edit_rows, light_name, swap_yaml
 
-import patch_ultralytics
-
 SHIPPED = [
     (f"yolov8{task}.yaml", kind) for task in ("", "-seg") for kind in ("ghost", "lite", "dwconv", "shuffle", "se")
 ]
@@ -34,11 +32,7 @@ SAMPLE = [
 TABLE = Path(__file__).parent.parent / "docs" / "recipe-table.md"
 
 
-@pytest.fixture(autouse=True)
-def patched():
-    patch_ultralytics.apply()
-    yield
-    patch_ultralytics.revert()
+pytestmark = pytest.mark.usefixtures("patched")
 
 
 def without_figures(text):
