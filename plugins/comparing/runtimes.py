@@ -68,7 +68,7 @@ def _openvino(path: Path, threads: int) -> Network:
         "INFERENCE_PRECISION_HINT": "f32",
     }
     model = openvino.Core().compile_model(str(next(path.glob("*.xml"))), "CPU", config)
-    return lambda images: [x.copy() for x in model(images).values()]
+    return lambda images: list(model(images).values())
 
 
 def _ncnn(path: Path, threads: int) -> Network:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 from statistics import median
+from typing import Any
 
 import torch
 from yolo_plugins.comparing.intervals import ratio
@@ -21,24 +22,50 @@ import patch_ultralytics
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", nargs="+", help="model YAMLs or .pt files; ratios refer to the first")
+    add_options(parser)
+    args = parser.parse_args()
+    patch_ultralytics.apply()
+    image = torch.rand(1, 3, args.imgsz, args.imgsz)
+    times = timed({name: (deployed(name), [image]) for name in args.models}, args)
+    for name in args.models:
+        print(f"{name}: {median(times[name]):.1f} ms, {shown(times[args.models[0]], times[name])} as fast")
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """What all timings of networks take."""
     parser.add_argument("--runtime", choices=sorted(RUNTIMES), default="onnx")
     parser.add_argument("--imgsz", type=int, default=640)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=20)
-    args = parser.parse_args()
-    patch_ultralytics.apply()
+
+
+def deployed(model: str, fuse: bool = True) -> Any:
+    """The network as the exporter prepares it, its head giving boxes and scores alone."""
     from ultralytics import YOLO
 
-    networks = {}
-    for name in args.models:
-        model = YOLO(name).model.eval().fuse(verbose=False)
-        model.model[-1].export, model.model[-1].format = True, "onnx"
-        networks[name] = (model, [torch.rand(1, 3, args.imgsz, args.imgsz)])
-    times = timed(networks, args)
-    for name in args.models:
-        found = ratio(times[args.models[0]], times[name])
-        interval = f"{found.low or 0:.2f}–{found.high or 0:.2f}"
-        print(f"{name}: {median(times[name]):.1f} ms, {found.median:.2f}× as fast ({interval})")
+    torch.manual_seed(0)
+    network: Any = YOLO(model).model.requires_grad_(False)
+    if not model.endswith(".pt"):
+        settle(network)
+    network.eval()
+    if fuse:
+        network.fuse(verbose=False)
+    network.model[-1].export, network.model[-1].format = True, "onnx"
+    return network
+
+
+def settle(network: torch.nn.Module) -> None:
+    """Let an untrained network's batch norms take their statistics from noise, or its maps would fade to nothing."""
+    for norm in network.modules():
+        if isinstance(norm, torch.nn.BatchNorm2d):
+            norm.momentum = None
+    network.train()(torch.rand(4, 3, 320, 320))
+
+
+def shown(before: list[float], after: list[float]) -> str:
+    """How many times as fast, with the interval of the rounds."""
+    found = ratio(before, after)
+    return f"{found.median:.2f}× ({found.low or 0:.2f}–{found.high or 0:.2f})"
 
 
 if __name__ == "__main__":
