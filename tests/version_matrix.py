@@ -30,7 +30,7 @@ RELEASES += ["8.4.0", "8.4.20", "8.4.100", "8.4.190"]
 STAGES = ("train", "val", "predict", "torchscript", "onnx")
 NEAR = 0.05  # pixels of a box or of score, in images of 64 pixels
 OLD_LOADING = "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"
-STOCK, OURS = "yolov8n.yaml", ("yolov8n-ghost.yaml", "yolov8n-shuffle-seg.yaml")
+STOCK, OURS = "yolov8n.yaml", ("yolov8n-ghost.yaml", "yolov8n-lite-seg.yaml")
 
 USE = """
 import json, os, sys, traceback

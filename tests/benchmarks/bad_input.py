@@ -26,6 +26,8 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=600, help="begin no mutant after so long")
     parser.add_argument("-o", "--output", type=Path)
     args = parser.parse_args()
+    if args.mutants < 1:
+        parser.error(f"--mutants {args.mutants} must be 1 or more")
     found, stop = [], time.monotonic() + 60 * args.minutes
     for end in ends(mutant(number, args.seed) for number in range(args.first, args.first + args.mutants)):
         found.append(end)
