@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 from yolo_plugins import replace
 from yolo_plugins.demo.replacement_cases import Case, cases, tensors
+from yolo_plugins.norm_statistics import measured_norms
 from yolo_plugins.swapping import Report
 
 import patch_ultralytics
@@ -93,14 +94,8 @@ class Trial:
 
     def _measure_statistics(self) -> None:
         """Make batch-norm statistics those of the images, as in a trained model."""
-        norms = [m for m in self.model.modules() if isinstance(m, nn.BatchNorm2d)]
-        momenta = [m.momentum for m in norms]
-        for norm in norms:
-            norm.reset_running_stats()
-            norm.momentum = None  # the mean of all calls: a head's norms are called once a scale
-        self.case.loss(self.model.train(), self.images)
-        for norm, momentum in zip(norms, momenta, strict=True):
-            norm.momentum = momentum
+        with measured_norms(self.model):
+            self.case.loss(self.model.train(), self.images)
 
     def _outputs(self, model: Any) -> list[Tensor]:
         with torch.no_grad():

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -29,6 +30,7 @@ from yolo_plugins.checkpoint_transplanting import load_teacher, one_scale
 from yolo_plugins.comparing.intervals import ratio
 from yolo_plugins.files import write_text
 from yolo_plugins.images import find_images, image_batches
+from yolo_plugins.norm_statistics import measured_norms
 from yolo_plugins.recipes import Recipe, Rule
 from yolo_plugins.tables import columns
 from yolo_plugins.transplanting import transplant
@@ -79,7 +81,10 @@ def main() -> None:
         parser.error(f"--budget {args.budget} must be above 0 and at most 1")
     if (args.images is None) == args.model.endswith(".pt"):
         parser.error("a trained .pt and --images go together")
-    search(args)
+    try:
+        search(args)
+    except (OSError, ValueError) as error:
+        sys.exit(f"{error}")
 
 
 def search(args: argparse.Namespace) -> None:
@@ -135,7 +140,10 @@ def pick(table: Table, budget: float) -> dict[int, Option]:
         best = longer
     if not best:
         least = sum(min(option.ms for option in row) for row in table.values())
-        raise ValueError(f"the fastest blocks take {least:.2f} ms together, more than the budget of {budget:.2f} ms")
+        raise ValueError(
+            f"the fastest blocks take {least:.2f} ms together, more than the budget of {budget:.2f} ms: "
+            "give a larger --budget"
+        )
     _, taken = max(best.values(), key=lambda found: found[0])
     return dict(zip(table, taken, strict=True))
 
@@ -217,8 +225,14 @@ def _model(name: str) -> Any:
     """The stock model: a checkpoint's, or a YAML's with weights from nowhere."""
     from ultralytics import YOLO
 
-    model: Any = load_teacher(name)[0] if name.endswith(".pt") else YOLO(name).model
-    return model.eval()
+    return load_teacher(name)[0].eval() if name.endswith(".pt") else settled(YOLO(name).model)
+
+
+def settled(network: Any) -> Any:
+    """A network without training whose batch norms have seen noise, so that its maps do not fade to nothing."""
+    with torch.no_grad(), measured_norms(network):
+        network(torch.rand(4, network.yaml.get("channels", 3), 320, 320))
+    return network
 
 
 def _edits(base: Any, rules: tuple[Rule, ...]) -> dict[int, RowEdit]:
@@ -233,7 +247,7 @@ def _build(base: Any, edits: Any) -> Any:
     apply_edits(cfg, list(edits))
     cfg["legacy"] = getattr(base.model[-1], "legacy", True)
     torch.manual_seed(0)
-    return type(base)(cfg, ch=cfg.get("channels", 3), nc=cfg["nc"], verbose=False).float().eval()
+    return settled(type(base)(cfg, ch=cfg.get("channels", 3), nc=cfg["nc"], verbose=False).float())
 
 
 def _taught(base: Any, light: dict[str, Any], found: dict[str, dict[int, RowEdit]], args: argparse.Namespace) -> Any:

@@ -33,9 +33,18 @@ def write(path: Path, save: Callable[[Path], object], *, force: bool = True) -> 
 
 
 def write_text(path: Path, text: str, *, force: bool = True) -> None:
-    """`write` of a text.
+    """`write` of a text, its line ends as they are.
 
     Raises:
         OSError: as `write`.
     """
-    write(path, lambda file: file.write_text(text, encoding="utf-8"), force=force)
+    write(path, lambda file: file.write_text(text, encoding="utf-8", newline=""), force=force)
+
+
+def write_bytes(path: Path, data: bytes, *, force: bool = True) -> None:
+    """`write` of bytes.
+
+    Raises:
+        OSError: as `write`.
+    """
+    write(path, lambda file: file.write_bytes(data), force=force)

@@ -5,6 +5,7 @@ Nothing of Ultralytics, torchvision or timm is imported: a stage is what has a s
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -139,7 +140,26 @@ def conv_group(module: nn.Module) -> tuple[nn.Conv2d, nn.Module | None] | None:
         return None
     if len(parts) == 1:
         return None  # the convolution itself is the place; what holds it may do more than call it
-    return parts[0], rest[0] if rest else None
+    return (parts[0], rest[0] if rest else None) if _is_chain(module, parts) else None
+
+
+def _is_chain(module: nn.Module, parts: list[nn.Module]) -> bool:
+    """Whether a module calls its parts one after another and does no more, as seen on noise."""
+    conv = parts[0]
+    assert isinstance(conv, nn.Conv2d)
+    if type(module).forward is nn.Sequential.forward or conv.weight.is_meta:
+        return True
+    whole, chain = copy.deepcopy(module).eval(), nn.Sequential(*copy.deepcopy(parts)).eval()
+    for part in (*whole.modules(), *chain.modules()):
+        part._forward_hooks.clear()
+        part._forward_pre_hooks.clear()
+    size = max(8, *(k * d for k, d in zip(conv.kernel_size, conv.dilation, strict=True)))
+    x = torch.randn(1, conv.in_channels, size, size, generator=torch.Generator().manual_seed(0)).to(conv.weight)
+    try:
+        with torch.no_grad():
+            return torch.allclose(whole(x), chain(x), rtol=1e-3, atol=1e-4)
+    except (AttributeError, RuntimeError, TypeError, ValueError):
+        return False  # it takes or gives something else
 
 
 def is_activation(module: nn.Module) -> bool:

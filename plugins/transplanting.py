@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from .conv import ConvBNAct
 from .files import write
 from .ghost import GhostConv
+from .norm_statistics import measured_norms
 from .places import conv_group, is_norm
 from .registry import BLOCKS
 from .tables import columns
@@ -332,17 +333,9 @@ class _Transplant:
     @torch.no_grad()
     def _recalibrate(self) -> None:
         """Batch-norm statistics anew, as means over some batches: those kept were of weights that have moved on."""
-        norms = [m for m in self.student.modules() if isinstance(m, nn.BatchNorm2d)]
-        momenta = [m.momentum for m in norms]
-        self.student.eval()
-        for norm in norms:
-            norm.train().reset_running_stats()
-            norm.momentum = None
-        for _ in range(self.schedule.recalibration):
-            self.student(self.batches())
-        for norm, momentum in zip(norms, momenta, strict=True):
-            norm.momentum = momentum
-        self.student.eval()
+        with measured_norms(self.student):
+            for _ in range(self.schedule.recalibration):
+                self.student(self.batches())
 
     @torch.no_grad()
     def _explained(self, alone: bool) -> dict[str, float]:

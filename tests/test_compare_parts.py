@@ -14,7 +14,8 @@ from yolo_plugins.comparing.candidates import gather
 from yolo_plugins.comparing.dataset import read, spread_out
 from yolo_plugins.comparing.process import Worker, WorkerError
 from yolo_plugins.comparing.progress import Board
-from yolo_plugins.comparing.store import Store, write_whole
+from yolo_plugins.comparing.store import Store
+from yolo_plugins.files import write, write_text
 
 
 def test_a_bare_name_is_one_of_ours_or_of_ultralytics():
@@ -168,11 +169,16 @@ def test_a_full_disk_is_told_and_keeps_what_was_there(tmp_path):
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path):
     path = tmp_path / "report.md"
-    write_whole(path, "old")
-    (tmp_path / ".report.md.part").mkdir()  # stands in the way of writing
-    with pytest.raises(OSError, match="directory"):
-        write_whole(path, "new")
+    write_text(path, "old")
+
+    def half(file):
+        file.write_text("ne")
+        raise OSError("no room")
+
+    with pytest.raises(OSError, match="no room"):
+        write(path, half)
     assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
 
 
 class Script(Worker):

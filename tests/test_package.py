@@ -45,6 +45,8 @@ def test_the_range_that_is_named_is_what_the_version_matrix_showed() -> None:
     within = [cells for release, cells in rows.items() if order(first) <= order(release) <= order(last)]
     assert {first, last} <= set(rows), "both ends were tried: python tests/version_matrix.py"
     assert all(works(cells) for cells in within), [cells for cells in within if not works(cells)]
+    minors = {order(cells[0])[1] for cells in within}
+    assert minors == set(range(order(first)[1], order(last)[1] + 1)), "every minor between the ends was tried"
     dependencies = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     (lowest,) = re.findall(r'"ultralytics>=([\d.]+)"', dependencies)
     assert order(lowest) == order(first)[: len(order(lowest))]

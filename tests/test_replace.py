@@ -88,6 +88,21 @@ def test_a_sequentials_batch_norm_and_activation_go_into_the_block():
     assert isinstance(model[1], nn.BatchNorm2d)
 
 
+def test_a_module_that_does_more_than_call_its_convolution_keeps_the_rest():
+    class Residual(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv, self.bn, self.act = nn.Conv2d(16, 16, 3, padding=1, bias=False), nn.BatchNorm2d(16), nn.ReLU()
+
+        def forward(self, x):
+            return x + self.act(self.bn(self.conv(x)))
+
+    model = nn.Sequential(Residual(), nn.Conv2d(16, 4, 1)).eval()
+    assert replace(model, GhostConv).names == ["0.conv"]
+    x, rest = torch.randn(1, 16, 8, 8), model[0]
+    assert torch.equal(rest(x), x + rest.act(rest.bn(rest.conv(x))))
+
+
 def test_a_convolution_whose_norm_is_elsewhere_ends_without_activation():
     model = vision.resnet18()
     replace(model, "DWConv", "layer1.0.conv1")

@@ -10,10 +10,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..files import write_bytes, write_text
 from . import figures, page, pictures
 from .choosing import Budget, Row, winner
 from .rows import COLUMNS
-from .store import write_whole
 from .words import (
     NONE,
     accuracy_name,
@@ -83,22 +83,22 @@ def write(report: Report, folder: Path) -> None:
         "rows": report.rows,
         "facts": report.facts,
     }
-    write_whole(folder / "results.json", json.dumps(results, indent=1, ensure_ascii=False))
-    write_whole(folder / "results.csv", table_csv(report.rows))
-    write_whole(folder / "report.md", markdown(report))
+    write_text(folder / "results.json", json.dumps(results, indent=1, ensure_ascii=False))
+    write_text(folder / "results.csv", table_csv(report.rows))
+    write_text(folder / "report.md", markdown(report))
     for form, figure in plots.items():
-        write_whole(folder / f"latency-{form}.png", figures.png(figure))
-    write_whole(folder / "costs.png", figures.png(bars))
+        write_bytes(folder / f"latency-{form}.png", figures.png(figure))
+    write_bytes(folder / "costs.png", figures.png(bars))
     if shown:
         sheet = pictures.sheet(list(zip(*shown.values(), strict=True)), list(shown))
-        write_whole(folder / "predictions.png", pictures.encoded(sheet, ".png"))
+        write_bytes(folder / "predictions.png", pictures.encoded(sheet, ".png"))
     drawings = {form: figures.svg(figure, f"p{i}") for i, (form, figure) in enumerate(plots.items())}
     photos = {name: [pictures.encoded(image, ".jpg") for image in images] for name, images in shown.items()}
     html = page.render(
         answer(report.rows, report.budget), HEADINGS, table_cells(report.rows), drawings, figures.svg(bars, "costs"),
         photos, METHOD, report.facts,
     )  # fmt: skip
-    write_whole(folder / "report.html", html)
+    write_text(folder / "report.html", html)
 
 
 def _one_format(rows: Sequence[Row]) -> list[Row]:

@@ -75,18 +75,3 @@ def fingerprint(*parts: Any) -> str:
 def content(path: Path) -> str:
     """A short digest of a file's bytes."""
     return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
-
-
-def write_whole(path: Path, data: str | bytes) -> None:
-    """Write a file by rename: a reader sees the old one or the new one whole.
-
-    Raises:
-        OSError: it cannot be written.
-    """
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        temporary.write_bytes(data.encode() if isinstance(data, str) else data)
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise

@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..files import write_bytes
 from .candidates import folder_name
 from .cells import Model, Setup
 from .process import Worker, WorkerError
 from .progress import Board
-from .store import content, fingerprint, write_whole
+from .store import content, fingerprint
 
 LONGEST = 1e7
 """Seconds; a training run has no timeout of its own."""
@@ -43,7 +44,7 @@ def train_all(
     for (model, seed), (weights, accuracy) in _finished(left, setup, board, arguments, ray):
         path = setup.folder / "trained" / f"{_name(model, seed)}.pt"
         path.parent.mkdir(exist_ok=True)
-        write_whole(path, weights)
+        write_bytes(path, weights)
         runs[_name(model, seed)] = {"seed": seed, "weights": str(path), **accuracy}
         setup.store.put(_key(model, seed, setup, arguments), runs[_name(model, seed)])
     return {model.name: [runs[_name(model, seed)] for seed in seeds] for model in models}

@@ -235,26 +235,16 @@ def _gflops(network: Any, imgsz: int) -> float:
 
 
 def _settle(network: Any, photos: list[Array], imgsz: int) -> None:
-    """Let a network without weights take its batch norms' statistics from the images.
-
-    Fresh statistics would let its activations fade to nothing: all images would give one output, an export could not
-    be told wrong, and numbers too small for the processor's fast path would make it slow.
-    """
+    """Let a network without weights take its batch norms' statistics from the images."""
     import cv2
     import torch
 
+    from ..norm_statistics import measured_norms
+
     batch = np.stack([cv2.resize(photo, (imgsz, imgsz)) for photo in photos])
     x = torch.from_numpy(batch[..., ::-1].copy()).permute(0, 3, 1, 2).float() / 255
-    norms = [m for m in network.modules() if isinstance(m, torch.nn.modules.batchnorm._BatchNorm)]
-    momenta = [norm.momentum for norm in norms]
-    for norm in norms:
-        norm.momentum = None
-    network.train()
-    with torch.no_grad():
+    with torch.no_grad(), measured_norms(network):
         network(torch.cat([x, x.flip(3)]))
-    network.eval()
-    for norm, momentum in zip(norms, momenta, strict=True):
-        norm.momentum = momentum
 
 
 def peak_memory() -> float:

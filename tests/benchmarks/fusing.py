@@ -2,8 +2,8 @@
 
 Usage: python tests/benchmarks/fusing.py [--runtime openvino] [--rounds 20]
 
-Steps that `yolo_plugins.fuse` takes, and steps that it does not since they lost. Each must give equal outputs: the largest
-change is relative to the largest output.
+Steps that `yolo_plugins.fuse` takes, and steps that it does not since they lost. Each must give equal outputs: the
+largest change is relative to the largest output.
 """
 
 from __future__ import annotations

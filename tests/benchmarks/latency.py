@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 from yolo_plugins.comparing.intervals import ratio
-from yolo_plugins.demo.search import RUNTIMES, timed
+from yolo_plugins.demo.search import RUNTIMES, settled, timed
 
 import patch_ultralytics
 
@@ -44,22 +44,13 @@ def deployed(model: str, fuse: bool = True) -> Any:
     from ultralytics import YOLO
 
     torch.manual_seed(0)
-    network: Any = YOLO(model).model.requires_grad_(False)
+    network: Any = YOLO(model).model.requires_grad_(False).eval()
     if not model.endswith(".pt"):
-        settle(network)
-    network.eval()
+        settled(network)
     if fuse:
         network.fuse(verbose=False)
     network.model[-1].export, network.model[-1].format = True, "onnx"
     return network
-
-
-def settle(network: torch.nn.Module) -> None:
-    """Let an untrained network's batch norms take their statistics from noise, or its maps would fade to nothing."""
-    for norm in network.modules():
-        if isinstance(norm, torch.nn.BatchNorm2d):
-            norm.momentum = None
-    network.train()(torch.rand(4, 3, 320, 320))
 
 
 def shown(before: list[float], after: list[float]) -> str:
