@@ -36,6 +36,8 @@ def test_a_budget_below_the_fastest_blocks_is_refused_with_both_times() -> None:
     table = {0: [Option("a", 2.0, 1.0), Option("b", 1.5, 0.5)], 1: [Option("a", 1.0, 1.0)]}
     with pytest.raises(ValueError, match=r"2\.50 ms together, more than the budget of 2\.00 ms"):
         pick(table, 2.0)
+    with pytest.raises(ValueError, match=r"3\.50 ms together"):
+        pick(table, 3.0, rest=1.0)
 
 
 def test_the_chosen_blocks_are_starred() -> None:
