@@ -6,9 +6,9 @@
 Every row that a block can stand for is exported and timed alone, the candidates in turns with the stock row. What a
 candidate is worth is told by a trained checkpoint and images without labels: the share of the row's variance that it
 explains after a short transplant. Without them it is a guess, the root of the share of the row's multiply-adds that it
-keeps. The pick has the greatest worth, summed over the rows, within the budget, a share of the stock model's time. A row
-alone pays for its input and output too, so only what a candidate saves beside the stock row is counted. The pick is
-written as a model YAML and timed as a whole beside stock.
+keeps. The pick has the greatest worth, summed over the rows, within the budget, a share of the stock model's time. Rows
+alone pay for input and output too, so only what one saves beside the stock row is counted. The pick is written as a
+model YAML and timed as a whole beside stock.
 """
 
 from __future__ import annotations
