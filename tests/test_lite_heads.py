@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from cases import randomise
 from torch import nn
-from yolo_plugins import fuse
+from yolo_plugins import cost, fuse
 from yolo_plugins.dfl import ExpectedDistance
 
 pytestmark = pytest.mark.usefixtures("patched")
@@ -62,6 +63,18 @@ def test_a_light_head_is_a_fifth_of_the_stock_one_in_yolov8n(task: str) -> None:
 
     light, stock = (YOLO(f"yolov8n{name}{task}.yaml").model.model[-1] for name in ("-lite", ""))
     assert 5 * count(light) < count(stock)
+
+
+@pytest.mark.parametrize("task", ["", "-seg"], ids=["detect", "segment"])
+def test_the_maps_of_a_light_model_take_less_memory_than_stocks_as_the_page_says(task: str) -> None:
+    from ultralytics import YOLO
+
+    quarter = (3, 160, 160)  # a sixteenth of the memory at 640 pixels
+    models = [f"yolov8n{name}{task}.yaml" for name in ("", "-lite")]
+    peaks = [16 * cost(YOLO(name).model.eval().fuse(verbose=False), quarter).peak_bytes / 1e6 for name in models]
+    assert peaks[1] < peaks[0]
+    page = " ".join((Path(__file__).parents[1] / "docs" / "speed.md").read_text(encoding="utf-8").split())
+    assert f"{models[0][:-5]} {peaks[0]:.1f} MB, lite{task} {peaks[1]:.1f} MB" in page
 
 
 def count(module: nn.Module) -> int:
