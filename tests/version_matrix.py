@@ -24,6 +24,8 @@ from conftest import Environment, make_environment
 from yolo_plugins.demo.dataset import write
 from yolo_plugins.files import write_text
 
+from patch_ultralytics import TESTED
+
 TABLE = Path(__file__).parents[1] / "docs" / "versions.md"
 RELEASES = ["8.0.196", "8.1.0", "8.1.47", "8.2.0", "8.2.103", "8.3.0", "8.3.100", "8.3.200"]
 RELEASES += ["8.4.0", "8.4.20", "8.4.100", "8.4.190"]
@@ -216,7 +218,7 @@ def render(rows: dict[str, list[str]]) -> str:
     return "\n".join([*head, *(f"| {' | '.join(cells)} |" for cells in table), ""])
 
 
-def main() -> None:
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("releases", nargs="*", default=RELEASES, metavar="RELEASE")
     parser.add_argument("--wheels", type=Path, help="a folder of wheels to take before asking the package index")
@@ -228,7 +230,10 @@ def main() -> None:
             cells = row(release, data, args.wheels)
             print("   ", " | ".join(cells), flush=True)
             write_text(TABLE, render({**read_table(), release: cells}))
+    rows = read_table()
+    within = [name for name in args.releases if order(TESTED[0]) <= order(name) <= order(TESTED[1])]
+    return int(not all(works(rows[name]) for name in within))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -26,6 +26,9 @@ from yolo_plugins.files import write_text
 
 import patch_ultralytics
 
+FLAT = 10.0
+"""10⁶ bytes that the second half of the cycles may add."""
+
 
 def models() -> list[str]:
     """The pack's model YAMLs, with the letter of their smallest scale where they have scales, and a stock one."""
@@ -133,7 +136,7 @@ def report(names: list[str], memory: list[float], first: dict[str, int], last: d
     return "\n".join(lines) + "\n"
 
 
-def main() -> None:
+def main() -> int:
     warnings.filterwarnings("ignore", category=FutureWarning)  # torch.jit.trace is deprecated
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cycles", type=int, default=200)
@@ -142,11 +145,13 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, help="write the figures to this file")
     args = parser.parse_args()
     names = args.models or models()
-    text = report(names, *soak(names, args.cycles, args.minutes * 60))
+    memory, first, last = soak(names, args.cycles, args.minutes * 60)
+    text = report(names, memory, first, last)
     print(text)
     if args.output:
         write_text(args.output, f"# Soak: the last result\n\n{text}")
+    return int(first != last or memory[-1] - memory[len(memory) // 2] > FLAT)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
