@@ -153,7 +153,7 @@ def _is_chain(module: nn.Module, parts: list[nn.Module]) -> bool:
     for part in (*whole.modules(), *chain.modules()):
         part._forward_hooks.clear()
         part._forward_pre_hooks.clear()
-    size = max(8, *(k * d for k, d in zip(conv.kernel_size, conv.dilation, strict=True)))
+    size = 2 + max(k * d for k, d in zip(conv.kernel_size, conv.dilation, strict=True))
     x = torch.randn(1, conv.in_channels, size, size, generator=torch.Generator().manual_seed(0)).to(conv.weight)
     try:
         with torch.no_grad():
