@@ -16,6 +16,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from bad_yaml import BASES, KINDS, mutant
 from bad_yaml_runs import GOOD, ends, table
+from yolo_plugins.files import write_text
 
 
 def main() -> int:
@@ -47,7 +48,7 @@ def main() -> int:
     )
     print(text)
     if args.output:
-        args.output.write_text(text, encoding="utf-8")
+        write_text(args.output, f"# Broken model YAMLs: the last result\n\n{text}")
     return int(any(end.end not in GOOD for end in found))
 
 
