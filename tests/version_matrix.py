@@ -218,8 +218,8 @@ def render(rows: dict[str, list[str]]) -> str:
         "",
         "Made by `python tests/version_matrix.py`. Each release has an environment of its own, where",
         f"`tests/test_patch.py` is run. It then trains {ours} for an epoch, validates,",
-        f"predicts and exports, with outputs within {NEAR} of torch's. Where ours fail, `{STOCK}` is tried too. *Needs* is what",
-        "stock models need there as well.",
+        f"predicts and exports, with outputs within {NEAR} of torch's. Where ours fail, `{STOCK}` is tried too.",
+        "*Needs* is what stock models need there as well.",
         "",
     ]
     table = [HEADINGS, ["---"] * len(HEADINGS), *(rows[release] for release in sorted(rows, key=order))]
