@@ -5,7 +5,10 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -296,3 +299,22 @@ def test_the_settings_of_workers_hold_a_font_and_switch_services_off(tmp_path):
     settings = json.loads((tmp_path / "Ultralytics" / "settings.json").read_text())
     assert not any(value is True for value in settings.values())
     assert "datasets_dir" in settings
+
+
+def test_mnns_converter_installs_nothing_and_reports_nothing(tmp_path):
+    pytest.importorskip("ultralytics")
+    if find_spec("MNN") is None:
+        pytest.skip("MNN is not installed")
+    pip = tmp_path / "pip"
+    pip.write_text(f"#!/bin/sh\ntouch {tmp_path / 'installed'}\n")
+    pip.chmod(0o755)
+    program = (
+        "from yolo_plugins.comparing.runtimes import import_mnn; import_mnn()\n"
+        "from MNN.tools import mnnconvert; print(mnnconvert.mnn_logger)"
+    )
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    run = subprocess.run(
+        [sys.executable, "-c", program], env={**os.environ, "PATH": path}, capture_output=True, text=True, check=True
+    )
+    assert run.stdout.splitlines()[-1] == "None"
+    assert not (tmp_path / "installed").exists()

@@ -7,6 +7,7 @@ No Ultralytics here, so that a process that runs one of these is as large as the
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -98,7 +99,9 @@ def _ncnn(path: Path, threads: int) -> Network:
     return run
 
 
-def _mnn(path: Path, threads: int) -> Network:
+def import_mnn() -> Any:
+    """MNN without its log, whose import installs a package that breaks onnx, and which reports every conversion."""
+    sys.modules["MNN.tools.utils.log"] = None  # type: ignore[assignment]
     try:
         import MNN
     except ImportError:
@@ -106,6 +109,11 @@ def _mnn(path: Path, threads: int) -> Network:
         from ultralytics.utils.files import import_execstack
 
         MNN = import_execstack("MNN", "_mnncengine*.so", "_tools*.so")
+    return MNN
+
+
+def _mnn(path: Path, threads: int) -> Network:
+    MNN = import_mnn()
     manager = MNN.nn.create_runtime_manager(({"precision": "high", "backend": "CPU", "numThread": threads},))
     net = MNN.nn.load_module_from_file(str(path), [], [], runtime_manager=manager, rearrange=True)
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from .runtimes import LOADERS, Array, Network, ordered
+from .runtimes import LOADERS, Array, Network, import_mnn, ordered
 
 
 def _ultralytics(source: str, task: str | None = None) -> Any:
@@ -77,6 +77,8 @@ class Session:
 
     def export(self, weights: str, form: str, imgsz: int) -> Any:
         """Export weights beside themselves."""
+        if form == "mnn":
+            import_mnn()
         start = time.perf_counter()
         path = _ultralytics(weights).export(format=form, imgsz=imgsz, device="cpu")
         return {"path": str(Path(path).name), "seconds": time.perf_counter() - start}
