@@ -234,7 +234,7 @@ def _model(name: str) -> Any:
 def settled(network: Any) -> Any:
     """A network without training whose batch norms have seen noise, so that its maps do not fade to nothing."""
     with torch.no_grad(), measured_norms(network):
-        network(torch.rand(4, network.yaml.get("channels", 3), 320, 320))
+        network(torch.rand(4, network.yaml.get("channels", 3), 160, 160))
     return network
 
 
