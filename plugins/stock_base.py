@@ -9,12 +9,14 @@ from typing import Any
 
 from torch import nn
 
+from .registry import BLOCKS
 from .row_map import fitting, row_map, rows_of
 from .row_names import PREFIX
 from .yaml_files import stock_files
 
 ALIKE = 0.9
-"""How much of the rows' `from` must agree where the name tells no family."""
+SAME = 0.3
+"""How much of the rows' `from`, and of their modules, must agree where the name tells no family."""
 
 
 def rows(description: dict[str, Any]) -> list[list[Any]]:
@@ -26,21 +28,27 @@ def find_base(description: dict[str, Any], name: str) -> Path | None:
     """The stock YAML whose rows are most like a model's, with the same head: of its family if the name tells it."""
     import yaml
 
-    family = re.match(r"yolo(?:e-)?v?\d+", name)
+    family, head = re.match(r"yolo(?:e-)?v?\d+", name), _stock_head(rows(description)[-1][2])
     best: tuple[float, Path] | None = None
-    for path in stock_files():
+    for path in sorted(stock_files(), key=lambda path: len(path.name)):  # the plain one, where several are as like
         text = path.read_text(encoding="utf-8")
         other = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-        if rows(other)[-1][2] != rows(description)[-1][2]:
+        if rows(other)[-1][2] != head:
             continue
         if family and not re.match(rf"{re.escape(family[0])}(?!\d)", path.name):
             continue
         ours, theirs = ([(str(row[0]), row[2]) for row in rows(model)] for model in (description, other))
         sources = SequenceMatcher(None, [f for f, _ in ours], [f for f, _ in theirs]).ratio()
         modules = SequenceMatcher(None, [m for _, m in ours], [m for _, m in theirs]).ratio()
-        if (family or sources >= ALIKE) and (best is None or sources + modules > best[0]):
+        if (family or (sources >= ALIKE and modules >= SAME)) and (best is None or sources + modules > best[0]):
             best = (sources + modules, path)
     return best[1] if best else None
+
+
+def _stock_head(name: str) -> str:
+    """The head of Ultralytics that a head of ours derives from; any other name is itself."""
+    classes = getattr(BLOCKS.get(name.removeprefix(PREFIX)), "__mro__", ()) if name.startswith(PREFIX) else ()
+    return next((cls.__name__ for cls in classes if cls.__module__.startswith("ultralytics.")), name)
 
 
 def lost_rows(

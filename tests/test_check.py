@@ -157,6 +157,20 @@ def test_a_base_may_be_named(tmp_path: Path) -> None:
     assert "rows aligned with yolov8.yaml" in str(checked(ghost(), tmp_path, "mine.yaml"))
 
 
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("yolov8n-lite.yaml", ["rows aligned with yolov8.yaml"]),
+        ("yolov8n-lite-seg.yaml", ["rows aligned with yolov8-seg.yaml"]),
+        ("yolov8n-ghost.yaml", ["rows aligned with yolov8.yaml"]),
+        ("yolov8n-se-seg.yaml", ["rows aligned with yolov8-seg.yaml"]),
+        ("ghostnet-cls.yaml", []),
+    ],
+)
+def test_the_stock_yaml_behind_a_shipped_one_is_told(name: str, told: list[str]) -> None:
+    assert [fact for fact in check_model(name, quick=True).facts if "aligned" in fact] == told
+
+
 def test_exit_codes_and_the_count(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     bad = tmp_path / "yolov8-bad.yaml"
     bad.write_text(yaml.safe_dump(ghost(nc=0)))
