@@ -81,25 +81,28 @@ def ratios(results: dict[str, Any]) -> dict[str, dict[str, float]]:
 
 
 def plot(rows: list[dict[str, Any]], speed: dict[str, dict[str, float]], file: Path) -> None:
-    """Accuracy over speed, a panel a runtime, one dot a model with its seeds' mean."""
+    """Accuracy over speed, a panel a runtime, one dot a model with its seeds' mean; without runs that were stopped."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    figure, panels = pyplot.subplots(1, len(speed), figsize=(4.2 * len(speed), 3.6), sharey=True, squeeze=False)
+    scores: dict[str, list[float]] = {}
+    for row in rows:
+        if row["epochs"] == row["of"]:
+            scores.setdefault(row["model"], []).append(row["mAP50-95"])
+    figure, panels = pyplot.subplots(1, len(speed), figsize=(3.6 * len(speed), 3.4), sharey=True, squeeze=False)
     for panel, (runtime, models) in zip(panels[0], speed.items(), strict=True):
         for model, ratio in models.items():
-            scores = [row["mAP50-95"] for row in rows if row["model"] == model]
-            if scores:
-                panel.scatter(ratio, mean(scores), s=36)
-                panel.annotate(model, (ratio, mean(scores)), textcoords="offset points", xytext=(5, 4), fontsize=8)
+            if model in scores:
+                panel.scatter(ratio, mean(scores[model]), s=40, label=model)
         panel.set_title(runtime)
         panel.set_xlabel("times as fast as yolov8n")
         panel.grid(alpha=0.3)
-        panel.margins(x=0.25, y=0.15)
+        panel.margins(x=0.1, y=0.15)
     panels[0][0].set_ylabel("mAP50-95, BCCD, from scratch")
-    figure.tight_layout()
+    figure.legend(*panels[0][0].get_legend_handles_labels(), loc="lower center", ncols=4, frameon=False, fontsize=9)
+    figure.tight_layout(rect=(0, 0.14, 1, 1))
     figure.savefig(file, dpi=110, format="png")
     pyplot.close(figure)
 
