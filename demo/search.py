@@ -70,7 +70,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", help="a stock model YAML with its scale letter, or a trained .pt of one")
     parser.add_argument("--images", type=Path, help="a folder, for a trained .pt")
-    parser.add_argument("--steps", type=int, default=40, help="that each candidate is taught for")
+    parser.add_argument("--steps", type=int, default=120, help="that each candidate is taught for")
     parser.add_argument("--runtime", choices=sorted(RUNTIMES), default="onnx")
     parser.add_argument("--budget", type=float, default=0.4, help="share of the stock model's time")
     parser.add_argument("--imgsz", type=int, default=640)
@@ -263,7 +263,8 @@ def _taught(base: Any, light: dict[str, Any], found: dict[str, dict[int, RowEdit
         for i in found[name]:
             shares = [max(0.0, v) for part, v in report.alone.items() if part.split(".")[1] == str(i)]
             worth[name, i] = sum(shares) / len(shares)
-        print(f"{name} taught: {sum(report.alone.values()) / len(report.alone):.0%} explained on average", flush=True)
+        taught = [worth[name, i] for i in found[name]]
+        print(f"{name} taught: {sum(taught) / len(taught):.0%} of a row explained on average", flush=True)
     return worth
 
 
