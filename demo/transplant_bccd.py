@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import resource
 import sys
 import tempfile
@@ -41,10 +40,10 @@ def main() -> None:
 
 def measure(args: argparse.Namespace) -> None:
     import torch
-    import ultralytics
     import yaml
-    from yolo_plugins import Schedule, __version__
+    from yolo_plugins import Schedule
     from yolo_plugins.checkpoint_transplanting import transplant_checkpoint
+    from yolo_plugins.demo.accuracy_bccd import versions
 
     torch.set_num_threads(args.threads)
     with open(args.data, encoding="utf-8") as file:
@@ -52,12 +51,7 @@ def measure(args: argparse.Namespace) -> None:
     images = Path(args.data).parent / described.get("path", "") / described["train"]
     results: dict[str, Any] = {
         "command": " ".join([Path(sys.argv[0]).name, *sys.argv[1:]]),
-        "versions": {
-            "yolo-plugins": __version__,
-            "ultralytics": ultralytics.__version__,
-            "torch": torch.__version__,
-            "python": platform.python_version(),
-        },
+        "versions": versions(),
         "seed": args.seed,
         "threads": args.threads,
         "rows": [],

@@ -23,7 +23,9 @@ def measured_norms(model: nn.Module) -> Iterator[None]:
         norm.train()
         norm.reset_running_stats()
         norm.momentum = None  # the mean of all calls: a head's norms are called once a scale
-    yield
-    for norm, momentum in zip(norms, momenta, strict=True):
-        norm.momentum = momentum
-    model.eval()
+    try:
+        yield
+    finally:
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
+        model.eval()
