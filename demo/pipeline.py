@@ -10,7 +10,7 @@ import sys
 import sysconfig
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -65,8 +65,12 @@ class Result:
     curve: list[dict[str, float]] = field(default_factory=list)
 
 
-def run(settings: Settings) -> list[Result]:
+def run(settings: Settings, activate: Callable[[], tuple[Path, bool]]) -> list[Result]:
     """Draw the dataset and take each task from training to a checked ONNX file; leaves logs, models and pictures.
+
+    Args:
+        settings: The demo's knobs.
+        activate: Lets the plain `yolo` command know the pack; tells where, and whether anything had to be written.
 
     Raises:
         RuntimeError: something that the demo needs is not installed, or a command failed; the log is named.
@@ -81,8 +85,6 @@ def run(settings: Settings) -> list[Result]:
         raise RuntimeError(
             f"the demo exports to ONNX and needs {' and '.join(missing)}: pip install 'yolo-plugins[onnx]'"
         )
-    from ..startup import activate
-
     start, console = time.monotonic(), Console()
     say = console.say
     where, new = activate()

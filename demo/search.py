@@ -17,32 +17,36 @@ import argparse
 import copy
 import sys
 import tempfile
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from timeit import repeat
 from typing import Any
 
 import torch
 from torch import nn
-from yolo_plugins import Schedule, fuse
-from yolo_plugins.checkpoint_transplanting import load_teacher, one_scale
-from yolo_plugins.comparing.intervals import ratio
+from yolo_plugins import Schedule, fuse, transplant
+from yolo_plugins.blocks.counting import multiply_adds
+from yolo_plugins.blocks.registry import spec_of
+from yolo_plugins.comparing import ratio
 from yolo_plugins.files import write_text
-from yolo_plugins.images import find_images, image_batches
-from yolo_plugins.norm_statistics import measured_norms
-from yolo_plugins.recipes import Recipe, Rule
+from yolo_plugins.models.building import load, yolo
+from yolo_plugins.rows.description import image_channels
+from yolo_plugins.swapping.recipes import Recipe, Rule
+from yolo_plugins.swapping.row_edits import RowEdit, apply_edits
 from yolo_plugins.tables import columns
-from yolo_plugins.transplanting import transplant
-from yolo_plugins.yaml_swapping import RowEdit, apply_edits, edit_rows
+from yolo_plugins.training.images import find_images, image_batches
+from yolo_plugins.training.norm_statistics import measured_norms
+from yolo_plugins.transplanting.checkpoint import one_scale, rebuilt, recipe_edits
+from yolo_plugins.transplanting.recording import recorded
 
 RELU = {"act": "relu"}
 CANDIDATES: dict[str, tuple[Rule, ...]] = {
     "Ghost": (Rule("stage", "C2fGhost", 1), Rule("conv", "GhostConv", 1)),
     "depthwise": (Rule("stage", "C2fDW", 1, options=RELU), Rule("conv", "DWConv", 1)),
     "shuffle": (Rule("stage", "C2fShuffle", 1, options=RELU), Rule("conv", "GroupConv", 1, options={"g": 4})),
-    "RepGhost 3×3": (Rule("stage", "RepGhostStage", 1, options={"d": 3}),),
+    "RepGhost 3×3": (Rule("stage", "RepGhostStage", 1, options={"cheap_k": 3}),),
     "RepGhost 5×5": (Rule("stage", "RepGhostStage", 1),),
     "plain, ReLU": (Rule("conv", "ConvBNAct", 1),),
     "light head": (Rule("head", "LiteDetect"), Rule("head", "LiteSegment", options={"npr": 128})),
@@ -94,11 +98,11 @@ def search(args: argparse.Namespace) -> None:
     Raises:
         ValueError: a budget that even the fastest blocks exceed.
     """
-    import patch_ultralytics
-
-    patch_ultralytics.apply()
-    base = _model(args.model)
-    found = {name: _edits(base, rules) for name, rules in CANDIDATES.items()}
+    base = load(args.model)[0].eval() if args.model.endswith(".pt") else settled(yolo(args.model).model)
+    found = {
+        name: {edit.row: edit for edit in recipe_edits(base, Recipe("", "", rules)) if edit.block}
+        for name, rules in CANDIDATES.items()
+    }
     light = {name: _build(base, edits.values()) for name, edits in found.items()}
     worth = _taught(base, light, found, args) if args.images else {}
     whole = median(timed({STOCK: _whole(base, args)}, args)[STOCK])
@@ -108,14 +112,10 @@ def search(args: argparse.Namespace) -> None:
         if len(layers) == 1:
             continue
         times = timed({name: (_deployed(layer), inputs) for name, layer in layers.items()}, args)
-        macs = {name: _macs(layer, inputs) for name, layer in layers.items()}
+        macs = {name: multiply_adds(layer, inputs if len(inputs) > 1 else inputs[0]) for name, layer in layers.items()}
+        kept = {name: min(1.0, macs[name] / macs[STOCK]) for name in layers}
         table[i] = [
-            Option(
-                name,
-                median(times[name]),
-                worth.get((name, i), min(1.0, macs[name] / macs[STOCK]) ** 0.5) if name != STOCK else 1.0,
-                None if name == STOCK else found[name][i],
-            )
+            Option(name, median(times[name]), worth.get((name, i), kept[name] ** 0.5), found.get(name, {}).get(i))
             for name in layers
         ]
         print(f"row {i} ({type(base.model[i]).__name__}) measured", flush=True)
@@ -173,16 +173,10 @@ def timed(layers: dict[str, tuple[nn.Module, list[torch.Tensor]]], args: argpars
             runs[name] = RUNTIMES[args.runtime](file, {n: x.numpy() for n, x in zip(names, inputs, strict=True)}, args)
         for number in range(args.rounds + 2):
             for name, run in runs.items():
-                best = min(_once(run) for _ in range(3))
+                best = 1000 * min(repeat(run, repeat=3, number=1))
                 if number > 1:
                     times[name].append(best)
     return times
-
-
-def _once(run: Run) -> float:
-    start = time.perf_counter()
-    run()
-    return 1000 * (time.perf_counter() - start)
 
 
 def _onnx(file: str, inputs: dict[str, Any], args: argparse.Namespace) -> Run:
@@ -199,18 +193,11 @@ def _openvino(file: str, inputs: dict[str, Any], args: argparse.Namespace) -> Ru
     import openvino
 
     hints = {"PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": "f32"}
-    request = (
-        openvino.Core()
-        .compile_model(file, "CPU", {**hints, "INFERENCE_NUM_THREADS": args.threads})
-        .create_infer_request()
-    )
-    return lambda: request.infer(inputs)
+    model = openvino.Core().compile_model(file, "CPU", {**hints, "INFERENCE_NUM_THREADS": args.threads})
+    return lambda: model(inputs)
 
 
-RUNTIMES: dict[str, Callable[[str, dict[str, Any], argparse.Namespace], Run]] = {
-    "onnx": _onnx,
-    "openvino": _openvino,
-}
+RUNTIMES: dict[str, Callable[[str, dict[str, Any], argparse.Namespace], Run]] = {"onnx": _onnx, "openvino": _openvino}
 
 
 class _OnMaps(nn.Module):
@@ -224,33 +211,23 @@ class _OnMaps(nn.Module):
         return self.layer(list(maps))
 
 
-def _model(name: str) -> Any:
-    """The stock model: a checkpoint's, or a YAML's with weights from nowhere."""
-    from ultralytics import YOLO
-
-    return load_teacher(name)[0].eval() if name.endswith(".pt") else settled(YOLO(name).model)
-
-
 def settled(network: Any) -> Any:
     """A network without training whose batch norms have seen noise, so that its maps do not fade to nothing."""
     with torch.no_grad(), measured_norms(network):
-        network(torch.rand(4, network.yaml.get("channels", 3), 160, 160))
+        network(_image(network, 160, 4))
     return network
 
 
-def _edits(base: Any, rules: tuple[Rule, ...]) -> dict[int, RowEdit]:
-    edits, _ = edit_rows(
-        one_scale(base.yaml), Path(base.yaml.get("yaml_file", "model.yaml")).name, Recipe("", "", rules)
-    )
-    return {edit.row: edit for edit in edits if edit.block}
+def _image(network: Any, imgsz: int, batch: int = 1) -> torch.Tensor:
+    return torch.rand(batch, image_channels(network.yaml), imgsz, imgsz)
 
 
-def _build(base: Any, edits: Any) -> Any:
-    cfg = one_scale(copy.deepcopy(base.yaml))
-    apply_edits(cfg, list(edits))
-    cfg["legacy"] = getattr(base.model[-1], "legacy", True)
+def _build(base: Any, edits: Iterable[RowEdit]) -> Any:
+    """The stock model with rows edited, at its scale."""
+    description = one_scale(copy.deepcopy(base.yaml))
+    apply_edits(description, edits)
     torch.manual_seed(0)
-    return settled(type(base)(cfg, ch=cfg.get("channels", 3), nc=cfg["nc"], verbose=False).float())
+    return settled(rebuilt(base, description))
 
 
 def _taught(base: Any, light: dict[str, Any], found: dict[str, dict[int, RowEdit]], args: argparse.Namespace) -> Any:
@@ -270,17 +247,9 @@ def _taught(base: Any, light: dict[str, Any], found: dict[str, dict[int, RowEdit
 
 def _inputs(model: Any, imgsz: int) -> dict[int, list[torch.Tensor]]:
     """What each row is given for one image, by its number."""
-    given: dict[int, list[torch.Tensor]] = {}
-
-    def keep(i: int) -> Callable[[nn.Module, tuple[Any, ...]], None]:
-        return lambda _, args: given.__setitem__(i, args[0] if isinstance(args[0], list) else [args[0]])
-
-    hooks = [layer.register_forward_pre_hook(keep(i)) for i, layer in enumerate(model.model)]
     with torch.no_grad():
-        model(torch.rand(1, 3, imgsz, imgsz))
-    for hook in hooks:
-        hook.remove()
-    return {i: [x.clone() for x in inputs] for i, inputs in given.items()}
+        record = recorded(model, _image(model, imgsz), dict(model.model.named_children()))
+    return {int(i): x if isinstance(x, list) else [x] for i, ((x,), _) in record.items()}
 
 
 def _deployed(layer: nn.Module) -> nn.Module:
@@ -289,7 +258,7 @@ def _deployed(layer: nn.Module) -> nn.Module:
     from ultralytics.utils.torch_utils import fuse_conv_and_bn
 
     layer = copy.deepcopy(layer).eval()
-    ours = type(layer).__module__.startswith("yolo_plugins")
+    ours = spec_of(type(layer)) is not None
     for module in layer.modules():
         if isinstance(module, Conv) and hasattr(module, "bn"):
             module.conv = fuse_conv_and_bn(module.conv, module.bn)
@@ -300,30 +269,21 @@ def _deployed(layer: nn.Module) -> nn.Module:
     return _OnMaps(fuse(layer) if ours else layer) if isinstance(layer, Detect) else fuse(layer)
 
 
-def _macs(layer: nn.Module, inputs: list[torch.Tensor]) -> float:
-    import thop
-
-    given = (inputs,) if len(inputs) > 1 else tuple(inputs)
-    return float(thop.profile(copy.deepcopy(layer), given, verbose=False)[0])
-
-
 def _whole(model: Any, args: argparse.Namespace) -> tuple[nn.Module, list[torch.Tensor]]:
     """A copy of a model as it is exported, and an image for it."""
     model = copy.deepcopy(model).fuse(verbose=False)
     model.model[-1].export, model.model[-1].format = True, "onnx"
-    return model, [torch.rand(1, model.yaml.get("channels", 3), args.imgsz, args.imgsz)]
+    return model, [_image(model, args.imgsz)]
 
 
 def _write_and_check(base: Any, chosen: dict[int, Option], rest: float, args: argparse.Namespace) -> None:
     """The pick as a YAML, and its time as a whole model beside stock's."""
     import yaml
 
-    edits = [option.edit for option in chosen.values() if option.edit is not None]
-    cfg = one_scale(copy.deepcopy(base.yaml))
-    apply_edits(cfg, edits)
-    text = yaml.safe_dump({k: v for k, v in cfg.items() if k not in ("yaml_file", "scale")}, sort_keys=False)
-    write_text(args.output, f"# {' '.join(['yolo_plugins.demo.search', args.model])}\n{text}", force=True)
-    times = timed({STOCK: _whole(base, args), "picked": _whole(_build(base, edits), args)}, args)
+    picked = _build(base, [option.edit for option in chosen.values() if option.edit is not None])
+    rows = {k: v for k, v in picked.yaml.items() if k not in ("yaml_file", "scale")}
+    write_text(args.output, f"# yolo_plugins.demo.search {args.model}\n{yaml.safe_dump(rows, sort_keys=False)}")
+    times = timed({STOCK: _whole(base, args), "picked": _whole(picked, args)}, args)
     expected = rest + sum(option.ms for option in chosen.values())
     found = ratio(times[STOCK], times["picked"])
     interval = f" ({found.low:.2f}–{found.high:.2f})" if found.low is not None else ""

@@ -8,6 +8,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+FORMATS = ("text", "markdown", "json", "csv")
+
 
 def change(new: float, old: float) -> str:
     """Relative change in whole per cent, such as −40 %."""
@@ -24,16 +26,18 @@ def columns(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
         rows: Cells, as many in each row.
         right: Numbers of the columns to align to the right.
     """
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    from tabulate import tabulate
 
-    def line(row: Sequence[str]) -> str:
-        cells = zip(row, widths, strict=True)
-        return "  ".join(c.rjust(w) if i in right else c.ljust(w) for i, (c, w) in enumerate(cells)).rstrip()
-
-    return "\n".join(map(line, rows))
+    sides = ["right" if i in right else "left" for i in range(len(rows[0]))]
+    text = tabulate(rows, tablefmt="plain", colalign=sides, disable_numparse=True, preserve_whitespace=True)
+    return "\n".join(line.rstrip() for line in text.splitlines())
 
 
-FORMATS = ("text", "markdown", "json", "csv")
+def markdown(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
+    """Rows as a Markdown table, as `columns` takes them; cells are not padded, so that a pasted row stays as it is."""
+    rule = ["--:" if i in right else "---" for i in range(len(rows[0]))]
+    head, *body = ([cell.replace("|", "\\|") for cell in row] for row in rows)
+    return "\n".join(f"| {' | '.join(row)} |" for row in [head, rule, *body])
 
 
 def table(rows: Sequence[Mapping[str, Any]], style: str = "text") -> str:
@@ -53,11 +57,8 @@ def table(rows: Sequence[Mapping[str, Any]], style: str = "text") -> str:
         writer.writerows(rows)
         return text.getvalue().rstrip("\n")
     numeric = [i for i, heading in enumerate(headings) if any(_is_number(row.get(heading)) for row in rows)]
-    cells = [[_shown(row.get(heading)) for heading in headings] for row in rows]
-    if style == "markdown":
-        rule = ["--:" if i in numeric else "---" for i in range(len(headings))]
-        return "\n".join(f"| {' | '.join(line)} |" for line in [headings, rule, *cells])
-    return columns([headings, *cells], right=numeric)
+    cells = [headings, *([_shown(row.get(heading)) for heading in headings] for row in rows)]
+    return markdown(cells, numeric) if style == "markdown" else columns(cells, numeric)
 
 
 def _is_number(value: Any) -> bool:

@@ -49,9 +49,9 @@ def conv_bn(c1: int, c2: int, k: int = 1, g: int = 1) -> int:
     return c1 // g * c2 * k * k + 2 * c2
 
 
-def ghost(c1: int, c2: int, k: int = 1, ratio: int = 2, d: int = 3) -> int:
+def ghost(c1: int, c2: int, k: int = 1, ratio: int = 2, cheap_k: int = 3) -> int:
     m = -(-c2 // ratio)
-    return conv_bn(c1, m, k) + conv_bn(m, m * (ratio - 1), d, m)
+    return conv_bn(c1, m, k) + conv_bn(m, m * (ratio - 1), cheap_k, m)
 
 
 def ghost_bottleneck(c1: int, c2: int, mid: int, k: int, s: int, se: int = 0) -> int:
@@ -65,8 +65,8 @@ def ghost_bottleneck(c1: int, c2: int, mid: int, k: int, s: int, se: int = 0) ->
     return total + (0 if s == 1 and c1 == c2 else conv_bn(c1, c1, k, c1) + conv_bn(c1, c2))
 
 
-def repghost(c1: int, c2: int, k: int = 1, d: int = 3) -> int:
-    return conv_bn(c1, c2, k) + conv_bn(c2, c2, d, c2) + 2 * c2
+def repghost(c1: int, c2: int, k: int = 1, cheap_k: int = 3) -> int:
+    return conv_bn(c1, c2, k) + conv_bn(c2, c2, cheap_k, c2) + 2 * c2
 
 
 def separable(c1: int, c2: int, k: int = 3) -> int:
@@ -86,6 +86,11 @@ def inverted(c1: int, c2: int, mid: int, k: int, se: int = 0) -> int:
 def c2f(c1: int, c2: int, n: int, inner: int, outer: Callable[[int, int], int] = conv_bn) -> int:
     c = c2 // 2
     return outer(c1, 2 * c) + outer((2 + n) * c, c2) + n * inner
+
+
+def c3(c1: int, c2: int, n: int, inner: int) -> int:
+    c = c2 // 2
+    return 2 * conv_bn(c1, c) + conv_bn(2 * c, c2) + n * inner
 
 
 CASES = [
@@ -112,11 +117,23 @@ CASES = [
     Case(yp.InvertedResidual, (8, 16, 2, 3.0, 5, 0.25), 8, 16, inverted(8, 16, 24, 5, 8), s=2),
     Case(yp.InvertedResidual, (8, 8, 1, 1), 8, 8, inverted(8, 8, 8, 3)),
     Case(yp.HSwish, (), 8, 8, 0),
+    Case(yp.C2f, (8, 16, 2, True), 8, 16, c2f(8, 16, 2, 2 * conv_bn(8, 8, 3))),
+    Case(yp.C2f, (8, 16, 1, True, "DWConv(d=2)", "SE(r=2)"), 8, 16, c2f(8, 16, 1, 2 * separable(8, 8) + 2 * 8 * 4)),
+    Case(
+        yp.C2f,
+        (8, 16, 1, True, "GhostBottleneck", "SE(r=2)"),
+        8,
+        16,
+        c2f(8, 16, 1, ghost_bottleneck(8, 8, 4, 3, 1) + 2 * 8 * 4, ghost),
+    ),
+    Case(yp.C3, (8, 16, 2), 8, 16, c3(8, 16, 2, conv_bn(8, 8) + conv_bn(8, 8, 3))),
+    Case(yp.C3k2, (8, 16, 2), 8, 16, c2f(8, 16, 2, conv_bn(8, 4, 3) + conv_bn(4, 8, 3))),
+    Case(yp.C3k2, (8, 16, 1, True, "ShuffleUnit(g=1)"), 8, 16, c2f(8, 16, 1, c3(8, 8, 2, shuffle_unit(4, 4, 1, 1)))),
     Case(yp.C2fGhost, (8, 16, 2, True), 8, 16, c2f(8, 16, 2, ghost_bottleneck(8, 8, 4, 3, 1), ghost)),
     Case(yp.C2fDW, (8, 16, 2, True, 3), 8, 16, c2f(8, 16, 2, 2 * separable(8, 8))),
     Case(yp.C2fShuffle, (8, 16, 2, False, 2), 8, 16, c2f(8, 16, 2, shuffle_unit(8, 8, 1, 2))),
     Case(yp.C2fSE, (8, 16, 2, True, 1), 8, 16, c2f(8, 16, 2, 2 * conv_bn(8, 8, 3) + 2 * 8 * 8)),
-    Case(yp.RepGhostStage, (8, 16, 2), 8, 16, repghost(8, 16, d=5) + repghost(16, 16, d=5)),
+    Case(yp.RepGhostStage, (8, 16, 2), 8, 16, repghost(8, 16, cheap_k=5) + repghost(16, 16, cheap_k=5)),
     Case(yp.RepGhostStage, (8, 8, 1, 3), 8, 8, repghost(8, 8)),
     Case(yp.GhostNetStage, (24, 3), 24, 40, ghost_bottleneck(24, 40, 72, 5, 2, 20), s=2),
     Case(yp.ShuffleNetV1Stage, (240, 5), 240, 480, shuffle_unit(240, 480, 2, 3), s=2),

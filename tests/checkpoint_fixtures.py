@@ -42,6 +42,9 @@ DETECT = {
         [-1, 1, "plugins.C2fDW", [8, True]],
         [-1, 1, "plugins.C2fShuffle", [16, True, 2]],
         [-1, 1, "plugins.C2fSE", [8, True, 4]],
+        [-1, 1, "plugins.C2f", [8, True, "DWConv(d=2)", "SqueezeExcite"]],
+        [-1, 1, "plugins.C3", [8, True]],
+        [-1, 1, "plugins.C3k2", [8, True, "GhostConv"]],
         [-1, 1, "plugins.RepGhostConv", [8]],
         [-1, 1, "plugins.RepGhostStage", [8]],
         [[-1], 1, "plugins.LiteDetect", ["nc"]],
@@ -67,7 +70,7 @@ def image() -> torch.Tensor:
 def main() -> None:
     patch_ultralytics.apply()
     from ultralytics.nn.tasks import ClassificationModel, DetectionModel, SegmentationModel
-    from yolo_plugins.checkpoints import save
+    from yolo_plugins.models.building import save
 
     FOLDER.mkdir(exist_ok=True)
     models = (
@@ -83,8 +86,8 @@ def main() -> None:
         model.task = task
         for parameter in model.parameters():
             parameter.requires_grad_(False)
-        save(model.half(), file)
-        output = model.float()(image())[0]
+        save(model, file, half=True)
+        output = model.half().float()(image())[0]
         output = output[0] if isinstance(output, tuple) else output
         torch.save(output, file.with_suffix(".output"))
         print(file, file.stat().st_size, "bytes", tuple(output.shape))

@@ -20,11 +20,8 @@ def made(model: str, form: str, ms: float | None, accuracy: float | None, mb: fl
 
 def ratios(low: float, median: float, high: float) -> dict[str, float]:
     """Columns of a ratio to the first model, the same for the network and end to end."""
-    return {
-        f"{prefix}ratio{suffix}": value
-        for prefix in ("", "network_")
-        for suffix, value in (("_low", low), ("", median), ("_high", high))
-    }
+    parts = {"ratio_low": low, "ratio": median, "ratio_high": high}
+    return parts | {f"network_{name}": value for name, value in parts.items()}
 
 
 STOCK = made("yolov8n", "onnx", 20.0, 0.40, mb=12.0)

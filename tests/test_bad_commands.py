@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from yolo_plugins.cli import main
-from yolo_plugins.commands import COMMANDS
+from yolo_plugins.cli.commands import COMMANDS
 
 WITHOUT_TORCH = [
     [],

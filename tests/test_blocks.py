@@ -12,6 +12,7 @@ import torch
 import yolo_plugins as yp
 from cases import CASES, Case, randomise
 from torch import nn
+from yolo_plugins.blocks.registry import PUBLIC
 
 every_block = pytest.mark.parametrize("case", [pytest.param(case, id=case.id) for case in CASES])
 
@@ -27,7 +28,74 @@ def image(case: Case, h: int = 17, w: int = 12) -> torch.Tensor:
 
 
 def test_every_registered_block_has_a_case() -> None:
-    assert {case.build for case in CASES} == set(yp.BLOCKS.values())
+    import yolo_plugins.networks  # noqa: F401  registers its stages
+
+    heads = {cls for cls in yp.BLOCKS.values() if "ultralytics" in str(cls.__mro__)}
+    assert {case.build for case in CASES} == set(yp.BLOCKS.values()) - heads
+
+
+def test_checkpoints_hold_public_names_that_lead_back_to_the_class() -> None:
+    for name, cls in PUBLIC.items():
+        assert (cls.__module__, cls.__qualname__) == ("yolo_plugins", name)
+        assert getattr(yp, name) is cls
+
+
+STAGES = {
+    "C2fGhost": ("C2f", "GhostBottleneck", None),
+    "C2fDW": ("C2f", "DWConv", None),
+    "C2fShuffle": ("C2f", "ShuffleUnit(g=2)", None),
+    "C2fSE": ("C2f", "ConvBNAct", "SE"),
+}
+
+
+@pytest.mark.parametrize("shortcut", [False, True])
+@pytest.mark.parametrize(("name", "row"), STAGES.items(), ids=STAGES)
+def test_a_named_stage_is_a_row_of_its_inner_block_and_gate(name: str, row: tuple[str, ...], shortcut: bool) -> None:
+    stage, inner, gate = row
+    named = randomise(yp.BLOCKS[name](16, 32, 2, shortcut))
+    composed = yp.BLOCKS[stage](16, 32, 2, shortcut, inner, gate).eval()
+    composed.load_state_dict(named.state_dict())
+    x = torch.randn(1, 16, 9, 7)
+    torch.testing.assert_close(composed(x), named(x))
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "stock_args"),
+    [
+        ("C2f", (2, True), (2, True)),
+        ("C3", (2, True), (2, True)),
+        ("C3k2", (2, False), (2, False)),
+        ("C3k2", (1, True), (1, True)),
+    ],
+)
+def test_a_plain_stage_is_ultralytics_own(name: str, args: tuple[object, ...], stock_args: tuple[object, ...]) -> None:
+    modules = pytest.importorskip("ultralytics.nn.modules")
+    stock = randomise(getattr(modules, name)(16, 32, *stock_args))
+    ours = yp.BLOCKS[name](16, 32, *args).eval()
+    ours.load_state_dict(stock.state_dict())
+    for m in ours.modules():
+        if isinstance(m, nn.BatchNorm2d):
+            m.eps = 1e-5
+    x = torch.randn(1, 16, 9, 7)
+    torch.testing.assert_close(ours(x), stock(x), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("inner", "gate", "message"),
+    [
+        ("GostBottleneck", None, "no block is called 'GostBottleneck'; did you mean GhostBottleneck"),
+        ("C2fGhost", None, "C2fGhost cannot be an inner block"),
+        ("SE", None, "SE cannot be an inner block"),
+        ("DWConv", "DWConv", r"DWConv is no gate; gates are SE, SqueezeExcite"),
+        ("DWConv(3)", None, r"'DWConv\(3\)' names no block; write one as GhostBottleneck or ShuffleUnit\(g=4\)"),
+        ("DWConv(q=3)", None, "DWConv has no argument q; it has k, s, d, act"),
+        ("ShuffleUnit(g=3)", None, "cannot be divided into 3 groups"),
+        (7, None, "'7' names no block|7 names no block"),
+    ],
+)
+def test_a_part_that_does_not_fit_is_refused_by_name(inner: object, gate: str | None, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        yp.C2f(16, 32, 1, True, inner, gate)
 
 
 @every_block

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from conftest import Environment
 from yolo_plugins import __version__
-from yolo_plugins.startup import FILES
+from yolo_plugins.cli.startup import FILES
 
 
 def in_site_packages(environment: Environment) -> set[str]:
@@ -112,10 +112,10 @@ def test_python_starts_in_silence_when_the_package_has_gone_or_is_broken(
         assert done.stdout + done.stderr == ""
 
 
-def test_list_and_help_do_not_import_torch(tmp_path: Path) -> None:
+def test_help_does_not_import_torch(tmp_path: Path) -> None:
     code = (
         "import sys\nfrom yolo_plugins.cli import main\n"
-        "for argv in (['list'], ['status'], ['--help']):\n"
+        "for argv in (['--help'], ['list', '--help']):\n"
         "    try:\n        main(argv)\n    except SystemExit:\n        pass\n"
         "assert not {'torch', 'ultralytics', 'numpy'} & set(sys.modules)\n"
     )
@@ -126,11 +126,12 @@ def test_list_and_help_do_not_import_torch(tmp_path: Path) -> None:
 def test_list_shows_every_block_with_its_row_and_every_model() -> None:
     import yolo_plugins as yp
     from yolo_plugins import model_yamls
-    from yolo_plugins.catalog import blocks
+    from yolo_plugins.inspection.listing import blocks
 
     entries = {entry.name: entry for entry in blocks()}
     assert set(entries) == set(yp.BLOCKS)
-    assert entries["GhostConv"].row == "plugins.GhostConv, [c2, k=1, s=1, ratio=2, d=3, act='relu']"
+    assert {"GhostConv", "LiteDetect", "GhostNetStage"} <= set(entries)
+    assert entries["GhostConv"].row == "plugins.GhostConv, [c2, k=1, s=1, ratio=2, cheap_k=3, act='relu']"
     assert all(entry.summary for entry in entries.values())
     assert all(model_yamls.title(name) for name in model_yamls.names())
 
@@ -138,7 +139,7 @@ def test_list_shows_every_block_with_its_row_and_every_model() -> None:
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        (["info", "nosuch.yaml"], "nosuch.yaml' does not exist"),
+        (["info", "nosuch.yaml"], "nosuch.yaml is neither a file nor a model YAML"),
         (["info", "yolov8n-gost.yaml"], "did you mean yolov8n-ghost.yaml"),
         (["info", "nosuch.pt"], "nosuch.pt does not exist"),
         (["info", "yolov8n-ghost.yaml", "--imgsz", "100"], "imgsz=100 must be a multiple of 32"),

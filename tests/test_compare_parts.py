@@ -11,151 +11,168 @@ import time
 from importlib.util import find_spec
 from pathlib import Path
 
+import psutil
 import pytest
-from yolo_plugins.comparing import formats
+from yolo_plugins.cli import main
+from yolo_plugins.comparing import Settings, compare, formats
 from yolo_plugins.comparing.candidates import gather
 from yolo_plugins.comparing.dataset import read, spread_out
-from yolo_plugins.comparing.process import Worker, WorkerError
+from yolo_plugins.comparing.environment import environment
+from yolo_plugins.comparing.process import NotInstalledError, Worker, WorkerError
 from yolo_plugins.comparing.progress import Board
 from yolo_plugins.comparing.store import Store
 from yolo_plugins.files import write, write_text
 
 
-def test_a_bare_name_is_one_of_ours_or_of_ultralytics():
-    ours, stock = gather(["yolov8n-ghost.yaml", "yolov8n.yaml"])
-    assert (ours.name, ours.file.name, ours.trained) == ("yolov8n-ghost", "yolov8-ghost.yaml", False)
-    assert (stock.name, stock.file.name) == ("yolov8n", "yolov8.yaml")
-
-
-def test_weights_of_training_runs_are_named_after_their_runs(tmp_path):
-    paths = [tmp_path / run / "weights" / "best.pt" for run in ("stock", "ghost")]
-    for path in paths:
-        path.parent.mkdir(parents=True)
-        path.touch()
-    assert [candidate.name for candidate in gather(list(map(str, paths)))] == ["stock-best", "ghost-best"]
-
-
-def test_a_model_can_be_given_a_name(tmp_path):
-    (tmp_path / "a.pt").touch()
-    (candidate,) = gather([f"mine={tmp_path / 'a.pt'}"])
-    assert candidate.name == "mine"
+def test_models_are_found_by_bare_name_path_or_scale_and_named_after_what_they_are(tmp_path):
+    """A bare name is one of ours or of Ultralytics; weights of training runs are named after their runs."""
+    best = tmp_path / "run" / "weights" / "best.pt"
+    best.parent.mkdir(parents=True)
+    best.touch()
+    (tmp_path / "yolov8-mine.yaml").touch()
+    mine = tmp_path / "yolov8s-mine.yaml"
+    found = gather(["yolov8n-ghost.yaml", "yolov8n.yaml", str(best), f"named={best}", str(mine)])
+    assert [(candidate.name, candidate.file.name, candidate.trained) for candidate in found] == [
+        ("yolov8n-ghost", "yolov8-ghost.yaml", False),
+        ("yolov8n", "yolov8.yaml", False),
+        ("run-best", "best.pt", True),
+        ("named", "best.pt", True),
+        ("yolov8s-mine", "yolov8-mine.yaml", False),
+    ]
 
 
 @pytest.mark.parametrize(
-    ("models", "message"),
+    ("arguments", "message"),
     [
-        ([], "no model to compare"),
-        (["nowhere.pt"], "nowhere.pt does not exist; train it first"),
-        (["yolov8n-gost.yaml"], "did you mean yolov8-ghost.yaml"),
-        (["model.onnx"], "model.onnx is neither a model YAML nor a .pt file"),
-        (["yolov8n.yaml", "yolov8n.yaml"], "two models are named yolov8n: yolov8n.yaml and yolov8n.yaml"),
-        (["a=yolov8n.yaml", "a=yolov8s.yaml"], "two models are named a: yolov8n.yaml and yolov8s.yaml"),
+        ("nowhere.pt", "nowhere.pt does not exist; train it first"),
+        ("yolov8n-gost.yaml", "did you mean yolov8n-ghost.yaml"),
+        ("model.onnx", "model.onnx is neither a model YAML nor a .pt file"),
+        ("yolov8n.yaml yolov8n.yaml", "two models are named yolov8n: yolov8n.yaml and yolov8n.yaml"),
+        ("a=yolov8n.yaml a=yolov8s.yaml", "two models are named a: yolov8n.yaml and yolov8s.yaml"),
+        ("yolov8n.yaml --formats onxx", "unknown format 'onxx'; did you mean onnx?"),
+        ("yolov8n.yaml --formats NCNN", "unknown format 'NCNN'; did you mean ncnn?"),
+        ("yolov8n.yaml --imgsz 100", "imgsz=100 is no multiple of the stride 32; the nearest is 96"),
+        ("yolov8n.yaml --rounds 0", "rounds=0 must be at least 1"),
+        ("yolov8n.yaml --threads 0", "threads=0 must be at least 1"),
+        ("yolov8n.yaml --timeout 0", "timeout=0.0 must be above 0 seconds"),
+        ("yolov8n.yaml --conf 1", "conf=1.0 must be between 0 and 1"),
+        ("yolov8n.yaml --data gone.yaml", "gone.yaml does not exist"),
+        ("yolov8n.yaml -o file/report", "cannot write into file/report"),
+        ("yolov8n.yaml --train", "training needs --data"),
+        ("yolov8n.yaml --train epochs", "--train takes KEY=VALUE, such as epochs=3, not 'epochs'"),
+        ("yolov8n.yaml --train --data x.yaml --seeds 1 1", "seeds 1, 1: one is given twice"),
     ],
-    ids=["none", "no weights", "misspelt", "exported", "twice", "one name"],
 )
-def test_models_that_cannot_be_told_are_refused(models, message):
-    with pytest.raises((ValueError, OSError), match=message):
-        gather(models)
+def test_what_cannot_be_compared_is_refused_in_one_sentence_at_once(arguments, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    start = time.monotonic()
+    assert main(["compare", *arguments.split()]) == 1
+    error = capsys.readouterr().err.strip()
+    assert message in error
+    assert "\n" not in error
+    assert time.monotonic() - start < 20
+    assert not list(tmp_path.rglob("*.html"))
+
+
+@pytest.mark.parametrize(
+    ("models", "settings", "error", "message"),
+    [
+        ([], {}, ValueError, "no model to compare"),
+        (["yolov8n.yaml"], {"formats": []}, ValueError, "no format to compare"),
+        (["yolov8n.yaml"], {"image_size": 640}, TypeError, "image_size"),
+    ],
+    ids=["no model", "no format", "no such setting"],
+)
+def test_what_only_python_can_ask_for_is_refused_too(models, settings, error, message):
+    with pytest.raises(error, match=message):
+        compare(models, **settings)
+
+
+def test_settings_can_be_kept_and_changed_one_by_one():
+    with pytest.raises(ValueError, match="rounds=0 must be at least 1"):
+        compare(["yolov8n.yaml"], Settings(imgsz=320), rounds=0)
 
 
 def test_the_formats_are_those_that_ultralytics_exports():
     from ultralytics.engine.exporter import export_formats
 
-    assert list(formats.table()) == ["torch", *export_formats()["Argument"][1:], "dnn"]
+    assert formats.known() == ["torch", *export_formats()["Argument"][1:], "dnn"]
 
 
-@pytest.mark.parametrize(("name", "near"), [("onxx", "onnx"), ("NCNN", "ncnn"), ("openvin", "openvino")])
-def test_an_unknown_format_is_refused_with_the_nearest(name, near):
-    with pytest.raises(ValueError, match=f"unknown format '{name}'; did you mean {near}?"):
-        formats.choose([name])
+IMAGES = ["images/val/0.jpg", "images/val/1.jpg", "images/val/2.jpg"]
 
 
-def test_a_missing_runtime_is_told_with_its_command(monkeypatch):
-    monkeypatch.setitem(formats.NEEDS, "ncnn", ("ncnn_that_is_not_there", "yaml"))
-    assert formats.missing("ncnn") == ("ncnn_that_is_not_there not installed: pip install ncnn_that_is_not_there")
-
-
-def dataset(folder: Path, labels: bool = True) -> Path:
-    """Three empty validation images in YOLO's layout."""
-    for part in ("images", "labels"):
-        (folder / part / "val").mkdir(parents=True)
-    for i in range(3):
-        (folder / "images" / "val" / f"{i}.jpg").touch()
-        if labels:
-            (folder / "labels" / "val" / f"{i}.txt").touch()
-    path = folder / "data.yaml"
-    path.write_text("train: images/val\nval: images/val\nnames: [a, b]\n")
-    return path
-
-
-def test_validation_images_are_found_beside_the_yaml(tmp_path):
-    found = read(str(dataset(tmp_path)), "detect")
-    assert [image.name for image in found.images] == ["0.jpg", "1.jpg", "2.jpg"]
-    assert found.classes == 2
-
-
-def test_a_label_that_was_written_again_is_noticed(tmp_path):
-    path = str(dataset(tmp_path))
-    before = read(path, "detect").state
-    assert read(path, "detect").state == before
-    os.utime(tmp_path / "labels" / "val" / "1.txt", (2**32, 2**32))
-    assert read(path, "detect").state != before
-
-
-def test_a_list_of_images_is_read_as_ultralytics_reads_it(tmp_path):
-    path = dataset(tmp_path)
-    (tmp_path / "val.txt").write_text("./images/val/1.jpg\n")
-    path.write_text("val: val.txt\ntrain: val.txt\nnames: [a]\n")
-    assert read(str(path), "detect").images == [tmp_path / "images" / "val" / "1.jpg"]
-
-
-def test_data_without_labels_is_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"none of its 3 validation images has a label file, such as .*0\.txt"):
-        read(str(dataset(tmp_path, labels=False)), "detect")
+def dataset(folder: Path, text: str = "val: images/val\nnames: [a, b]", labels: bool = True) -> str:
+    """A data YAML with three empty validation images in YOLO's layout, and a list of one."""
+    files = [*IMAGES, *(["labels/val/1.txt"] if labels else [])]
+    for file in (folder / name for name in files):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    (folder / "val.txt").write_text("./images/val/1.jpg\n")
+    (folder / "data.yaml").write_text(text)
+    return str(folder / "data.yaml")
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("val", "names", "images", "classes"),
     [
-        ("val: [", "is not YAML"),
-        ("train: x", "must name its validation images"),
-        ("val: gone\nnames: [a]", "gone do not exist"),
+        ("images/val", "names: [a, b]", IMAGES, 2),
+        ("val.txt", "names: [a]", IMAGES[1:2], 1),
+        ("[val.txt, images/val]", "nc: 3", [IMAGES[1], *IMAGES], 3),
     ],
-    ids=["no YAML", "no val", "no images"],
+    ids=["folder", "list", "both"],
 )
-def test_a_data_yaml_that_cannot_be_used_is_refused(tmp_path, text, message):
-    (tmp_path / "data.yaml").write_text(text)
-    with pytest.raises((ValueError, OSError), match=message):
-        read(str(tmp_path / "data.yaml"), "detect")
+def test_validation_images_are_found_as_ultralytics_finds_them(tmp_path, val, names, images, classes):
+    found = read(dataset(tmp_path, f"val: {val}\n{names}"))
+    assert [str(image.relative_to(tmp_path)) for image in found.images] == images
+    assert found.classes == classes
 
 
 def test_a_folder_of_classes_is_data_for_classification(tmp_path):
     for name in ("cat", "dog"):
         (tmp_path / "val" / name).mkdir(parents=True)
         (tmp_path / "val" / name / "1.png").touch()
-    found = read(str(tmp_path), "classify")
+    found = read(str(tmp_path))
     assert (found.classes, len(found.images)) == (2, 2)
+
+
+def test_a_label_that_was_written_again_is_noticed(tmp_path):
+    data = dataset(tmp_path)
+    before = read(data).state
+    assert read(data).state == before
+    os.utime(tmp_path / "labels" / "val" / "1.txt", (2**32, 2**32))
+    assert read(data).state != before
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("val: images/val\nnames: [a]", r"none of its 3 validation images has a label file, such as .*0\.txt"),
+        ("val: [", "is not YAML"),
+        ("train: x", "must name its validation images"),
+        ("val: gone\nnames: [a]", "gone do not exist"),
+    ],
+    ids=["no labels", "no YAML", "no val", "no images"],
+)
+def test_a_data_yaml_that_cannot_be_used_is_refused(tmp_path, text, message):
+    with pytest.raises((ValueError, OSError), match=message):
+        read(dataset(tmp_path, text, labels=False))
 
 
 def test_images_are_spread_over_the_whole_set():
     assert spread_out([Path(str(i)) for i in range(8)], 4) == [Path("0"), Path("2"), Path("4"), Path("6")]
 
 
-def test_what_was_stored_is_there_after_a_restart(tmp_path):
-    Store(tmp_path / "s").put("a", {"x": 1})
-    Store(tmp_path / "s").put("b", {"x": 2})
-    assert [Store(tmp_path / "s").get(key) for key in "abc"] == [{"x": 1}, {"x": 2}, None]
-
-
-@pytest.mark.parametrize("lost", range(1, 26, 5))
-def test_a_line_cut_off_while_written_loses_only_itself(tmp_path, lost):
+@pytest.mark.parametrize("lost", [0, *range(1, 26, 5)])
+def test_what_was_stored_is_there_after_a_restart_and_a_line_cut_off_loses_only_itself(tmp_path, lost):
     store = Store(tmp_path / "s")
     store.put("a", {"x": 1})
     store.put("b", {"x": 2})
     data = (tmp_path / "s").read_bytes()
-    (tmp_path / "s").write_bytes(data[:-lost])
+    (tmp_path / "s").write_bytes(data[: len(data) - lost])
     again = Store(tmp_path / "s")
-    assert (again.get("a"), again.get("b")) == ({"x": 1}, None)
+    assert [again.get(key) for key in "abc"] == [{"x": 1}, None if lost else {"x": 2}, None]
     again.put("b", {"x": 3})
     assert Store(tmp_path / "s").get("b") == {"x": 3}
 
@@ -184,81 +201,75 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-class Script(Worker):
-    """A worker whose process runs a script instead."""
+def script(folder: Path, code: str) -> Worker:
+    """A worker whose process runs a script instead, with `parent` at the other end of the pipe."""
+    package = folder / "yolo_plugins" / "comparing"
+    package.mkdir(parents=True)
+    for place in (package, package.parent):
+        (place / "__init__.py").touch()
+    start = "import os, subprocess, sys, time\nfrom multiprocessing.connection import Connection\n"
+    (package / "worker.py").write_text(f"{start}parent = Connection(int(sys.argv[1]))\n{code}")
+    return Worker(folder / "log", {"PYTHONPATH": str(folder)})
 
-    def __init__(self, log: Path, code: str) -> None:
-        super().__init__(log, {"PYTHONPATH": str(log.parent)})
-        package = log.parent / "yolo_plugins" / "comparing"
-        package.mkdir(parents=True)
-        for folder in (package, package.parent):
-            (folder / "__init__.py").touch()
-        (package / "worker.py").write_text(code)
 
-
-ECHO = "import sys, json\nfor line in sys.stdin: print(json.dumps({'result': json.loads(line)}), flush=True)\n"
+ECHO = "while True: parent.send(parent.recv()[1])\n"
+LACKING = (
+    "print(\"requirement ['paddlepaddle>=3.0.0', 'x2paddle'] not found, AutoUpdate disabled\")\n"
+    "parent.recv(); parent.send({'error': \"No module named 'paddle'\", 'import': %s}); time.sleep(600)\n"
+)
 
 
 def test_a_worker_answers_again_and_again(tmp_path):
-    with Script(tmp_path / "log", ECHO) as worker:
-        assert [worker.ask("say", 20, n=n)["n"] for n in range(3)] == [0, 1, 2]
+    with script(tmp_path, ECHO) as worker:
+        assert [worker.ask("say", 20, n=n) for n in range(3)] == [{"n": 0}, {"n": 1}, {"n": 2}]
 
 
-def test_a_worker_that_crashes_is_told_by_its_signal(tmp_path):
-    code = f"import os, sys\nsys.stdin.readline()\nos.kill(os.getpid(), {int(signal.SIGSEGV)})\n"
-    with Script(tmp_path / "log", code) as worker, pytest.raises(WorkerError, match=r"crashed with SIGSEGV.*export"):
+@pytest.mark.parametrize(
+    ("code", "kind", "message"),
+    [
+        (
+            f"parent.recv(); os.kill(os.getpid(), {int(signal.SIGSEGV)})",
+            WorkerError,
+            "crashed with SIGSEGV .* export; ",
+        ),
+        ("os._exit(3)", WorkerError, "ended with code 3 while it was to export; its output is in .*log"),
+        (LACKING % True, NotInstalledError, "not installed: pip install 'paddlepaddle>=3.0.0' 'x2paddle'"),
+        (LACKING % False, WorkerError, "^No module named 'paddle'$"),
+    ],
+    ids=["crash", "end", "missing package", "another error"],
+)
+def test_what_goes_wrong_in_a_worker_is_told(tmp_path, code, kind, message):
+    with script(tmp_path, code) as worker, pytest.raises(kind, match=message):
         worker.ask("export", 20)
 
 
 def test_a_worker_that_hangs_is_stopped_with_all_it_started(tmp_path):
     code = (
-        "import subprocess, sys, time\n"
         "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
         f"open({str(tmp_path / 'child')!r}, 'w').write(str(child.pid))\n"
         "time.sleep(600)\n"
     )
-    with Script(tmp_path / "log", code) as worker, pytest.raises(WorkerError, match="stopped after 3 s"):
-        worker.ask("load", 3)
+    message = "stopped after 2 s while it was to load; --timeout gives more"
+    with script(tmp_path, code) as worker, pytest.raises(WorkerError, match=message):
+        worker.ask("load", 2)
+
+    def ended(process: int) -> bool:
+        try:
+            return psutil.Process(process).status() == psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return True
+
     child = int((tmp_path / "child").read_text())
-    for _ in range(50):
-        if not _runs(child):
-            return
-        time.sleep(0.1)
-    pytest.fail("the worker's child is still running")
-
-
-def _runs(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    stat = Path(f"/proc/{process}/stat")
-    return not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] != "Z"
+    assert any(ended(child) or time.sleep(0.1) for _ in range(50))
 
 
 def test_after_a_crash_the_next_request_starts_anew(tmp_path):
-    code = (
-        "import os, sys, json\n"
-        f"first = not os.path.exists({str(tmp_path / 'ran')!r})\n"
-        f"open({str(tmp_path / 'ran')!r}, 'w').close()\n"
-        "if first: os._exit(3)\n" + ECHO
-    )
-    with Script(tmp_path / "log", code) as worker:
-        with pytest.raises(WorkerError, match=r"ended with code 3|BrokenPipe"):
+    ran = str(tmp_path / "ran")
+    code = f"first = not os.path.exists({ran!r})\nopen({ran!r}, 'w').close()\nif first: os._exit(3)\n{ECHO}"
+    with script(tmp_path, code) as worker:
+        with pytest.raises(WorkerError, match="ended with code 3"):
             worker.ask("say", 20)
-        assert worker.ask("say", 20, n=1)["n"] == 1
-
-
-def test_what_ultralytics_lacks_becomes_a_command(tmp_path):
-    code = (
-        "import sys, json\n"
-        "print(\"requirement ['paddlepaddle>=3.0.0', 'x2paddle'] not found, AutoUpdate disabled\", file=sys.stderr)\n"
-        "sys.stdin.readline()\n"
-        "print(json.dumps({'error': \"ModuleNotFoundError: No module named 'paddle'\"}), flush=True)\n"
-    )
-    message = "pip install 'paddlepaddle>=3.0.0' 'x2paddle'"
-    with Script(tmp_path / "log", code) as worker, pytest.raises(WorkerError, match=message):
-        worker.ask("export", 20)
+        assert worker.ask("say", 20, n=1) == {"n": 1}
 
 
 def test_progress_prints_lines_where_there_is_no_terminal(tmp_path):
@@ -284,15 +295,10 @@ def test_progress_redraws_one_table_on_a_terminal():
     board.set("a", "onnx", "ok, 3.1 ms", done=True)
     board.set("b", "ncnn", "exporting")
     assert "\x1b[4A" in stream[1]  # a heading, two models and the line below them are drawn over
-    last = stream[-1]
-    assert "ok, 3.1 ms" in last
-    assert "exporting" in last
-    assert "1 of 4 done" in last
+    assert all(text in stream[-1] for text in ("ok, 3.1 ms", "exporting", "1 of 4 done"))
 
 
 def test_the_settings_of_workers_hold_a_font_and_switch_services_off(tmp_path):
-    from yolo_plugins.comparing.process import environment
-
     found = environment(2, tmp_path)
     assert (found["OMP_NUM_THREADS"], found["YOLO_AUTOINSTALL"], found["YOLO_OFFLINE"]) == ("2", "false", "true")
     assert (tmp_path / "Ultralytics" / "Arial.ttf").stat().st_size > 10_000
@@ -301,10 +307,8 @@ def test_the_settings_of_workers_hold_a_font_and_switch_services_off(tmp_path):
     assert "datasets_dir" in settings
 
 
+@pytest.mark.skipif(find_spec("MNN") is None, reason="MNN is not installed")
 def test_mnns_converter_installs_nothing_and_reports_nothing(tmp_path):
-    pytest.importorskip("ultralytics")
-    if find_spec("MNN") is None:
-        pytest.skip("MNN is not installed")
     pip = tmp_path / "pip"
     pip.write_text(f"#!/bin/sh\ntouch {tmp_path / 'installed'}\n")
     pip.chmod(0o755)

@@ -13,10 +13,10 @@ import yolo_plugins as yp
 from cases import CASES, Case
 from torch import Tensor, nn
 from yolo_plugins import cli
-from yolo_plugins.block_arguments import OPTIONS
-from yolo_plugins.block_costs import compare, measurable
-from yolo_plugins.counters import count
-from yolo_plugins.drawing import page
+from yolo_plugins.cli.block_arguments import OPTIONS
+from yolo_plugins.inspection.block_costs import compare, measurable
+from yolo_plugins.inspection.counters import count
+from yolo_plugins.inspection.drawing import page
 
 SIDE = 16
 every_block = pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)

@@ -11,7 +11,7 @@ import torch
 from cases import randomise
 from torch import nn
 from yolo_plugins import cost, fuse
-from yolo_plugins.dfl import ExpectedDistance
+from yolo_plugins.blocks.dfl import ExpectedDistance
 
 pytestmark = pytest.mark.usefixtures("patched")
 MAPS = [(64, 8), (128, 4), (256, 2)]
@@ -25,7 +25,7 @@ def maps() -> list[torch.Tensor]:
 def heads(nc: int = 5, **options: Any) -> list[Any]:
     """Each light head and the stock one that it stands in for."""
     from ultralytics.nn.modules import Detect, Segment
-    from yolo_plugins.lite_heads import LiteDetect, LiteSegment
+    from yolo_plugins import LiteDetect, LiteSegment
 
     channels = [c for c, _ in MAPS]
     torch.manual_seed(0)

@@ -10,7 +10,7 @@ import pytest
 import torch
 import yaml
 from yolo_plugins import model_yamls
-from yolo_plugins.model_info import describe
+from yolo_plugins.inspection.info import describe
 
 pytestmark = pytest.mark.usefixtures("patched")
 ALIGNED = [

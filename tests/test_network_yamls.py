@@ -127,7 +127,7 @@ def test_one_edited_value_makes_the_other_networks_of_the_paper(
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_figures_in_a_classifier_yaml_are_those_of_info(name: str) -> None:
-    from yolo_plugins.model_info import describe
+    from yolo_plugins.inspection.info import describe
 
     text = (FOLDER / f"{name}-cls.yaml").read_text(encoding="utf-8")
     rows = describe(f"{name}-cls.yaml", imgsz=224).rows
@@ -138,7 +138,7 @@ def test_the_figures_in_a_classifier_yaml_are_those_of_info(name: str) -> None:
 @pytest.mark.parametrize("task", ["", "-seg"], ids=["detect", "segment"])
 @pytest.mark.parametrize("name", BACKBONES)
 def test_the_figures_in_a_detector_yaml_are_those_of_info(name: str, task: str) -> None:
-    from yolo_plugins.model_info import describe
+    from yolo_plugins.inspection.info import describe
 
     text = (FOLDER / f"yolov8-{name}{task}.yaml").read_text(encoding="utf-8")
     figures = re.findall(r"  ([nslmx]): \[.*\] # (.*) parameters, (.*) GFLOPs", text)

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 import yolo_plugins as yp
-from yolo_plugins.block_costs import compare_all
+from yolo_plugins.inspection.block_costs import compare_all
 from yolo_plugins.networks import agreement
-from yolo_plugins.reference_figures import reference_figures
+from yolo_plugins.inspection.reference_figures import reference_figures
 from yolo_plugins.tables import table
 
 PAGE = (Path(__file__).parents[1] / "docs" / "networks.md").read_text(encoding="utf-8")
@@ -60,7 +60,7 @@ def test_the_counts_of_other_tools_are_those_of_the_page() -> None:
 
 
 def test_the_change_from_yolov8n_is_what_info_says() -> None:
-    from yolo_plugins.model_info import describe, render
+    from yolo_plugins.inspection.info import describe, render
 
     import patch_ultralytics
 

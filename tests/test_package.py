@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import shutil
 import subprocess
@@ -32,6 +33,50 @@ def test_the_wheel_holds_the_package_the_yamls_the_demo_and_the_patch(tmp_path: 
             if path.suffix in (".css", ".js", ".py", ".yaml"):
                 expected.add(f"yolo_plugins{name}/{path.relative_to(ROOT / folder)}")
     assert files == expected
+
+
+BELOW_PATCH = {"blocks", "heads", "networks", "rows", "syntax", "model_yamls"}
+
+
+def imported(file: Path) -> set[str]:
+    """The pack's modules that a file imports, inside functions too, by room."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    named = [n.module or "" for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and not n.level]
+    named += [alias.name for n in ast.walk(tree) if isinstance(n, ast.Import) for alias in n.names]
+    named += [f"yolo_plugins.{n.module}" for n in ast.walk(tree) if isinstance(n, ast.ImportFrom) and n.level == 2]
+    return {name.split(".")[1] for name in named if name.startswith("yolo_plugins.")}
+
+
+def test_the_patch_and_the_demo_keep_to_the_one_way_through_the_rooms() -> None:
+    """They lie outside the folder that import-linter reads."""
+    assert imported(ROOT / "patch_ultralytics.py") <= BELOW_PATCH | {"cli"}, "cli where it is run as a program"
+    rooms = {path.name for path in (ROOT / "plugins").iterdir() if path.is_dir()} | {"files", "tables", "model_yamls"}
+    for file in (ROOT / "demo").glob("*.py"):
+        assert imported(file) <= rooms - {"cli", "__pycache__"}, file
+
+
+@pytest.mark.parametrize(
+    ("code", "absent"),
+    [
+        ("import yolo_plugins", {"torch", "ultralytics", "patch_ultralytics", "yolo_plugins.blocks"}),
+        ("import yolo_plugins; yolo_plugins.GhostConv", {"ultralytics", "patch_ultralytics", "yolo_plugins.comparing"}),
+        ("from yolo_plugins import replace, cost, fuse", {"ultralytics", "yolo_plugins.comparing"}),
+        ("import ultralytics.nn.tasks, yolo_plugins; yolo_plugins.LiteDetect", {"patch_ultralytics"}),
+    ],
+)
+def test_a_name_imports_no_more_than_it_needs(code: str, absent: set[str], tmp_path: Path) -> None:
+    tell = f"import sys; print(sorted({absent} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", f"{code}; {tell}"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "[]", done.stderr
+
+
+def test_importing_the_package_puts_nothing_into_ultralytics(tmp_path: Path) -> None:
+    code = (
+        "from ultralytics.nn import tasks; before = dict(vars(tasks)); import yolo_plugins; yolo_plugins.LiteDetect\n"
+        "print(vars(tasks) == before, [name for name in vars(tasks) if 'plugins' in name])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "True []", done.stderr
 
 
 def test_no_start_up_file_comes_with_the_package() -> None:

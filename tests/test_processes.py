@@ -111,7 +111,7 @@ def test_a_ddp_worker_script_builds_the_model(active: Environment, shapes: Path,
     )
     file = active.run("python", "-c", generate, cwd=tmp_path).stdout.split("FILE")[1].strip()
     done = active.run("python", file, cwd=tmp_path)
-    assert "yolo_plugins.ghost.GhostConv" in done.stdout + done.stderr
+    assert "yolo_plugins.GhostConv" in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("method", ["spawn", "forkserver"])
@@ -144,21 +144,12 @@ def test_applying_in_python_where_it_is_activated_applies_once(active: Environme
     code = (
         "import patch_ultralytics; patch_ultralytics.apply()\n"
         "from ultralytics import YOLO; from ultralytics.nn import tasks\n"
-        "print(len(patch_ultralytics._undo), YOLO('yolov8n-shuffle.yaml').task)\n"
-        "patch_ultralytics.revert(); print(tasks.check_yaml.__module__, '_yolo_plugins' in vars(tasks))"
+        "print(YOLO('yolov8n-shuffle.yaml').task)\n"
+        "patch_ultralytics.revert()\n"
+        "print(tasks.check_yaml.__module__, [name for name in vars(tasks) if 'plugins' in name])"
     )
     done = active.run("python", "-c", code, cwd=tmp_path).stdout.splitlines()
-    assert done[-2].split()[1] == "detect"
-    assert int(done[-2].split()[0]) == code_steps()
-    assert done[-1] == "ultralytics.utils.checks False"
-
-
-def code_steps() -> int:
-    """How many steps one application of the patch takes."""
-    import patch_ultralytics
-
-    patch_ultralytics.apply()
-    return len(patch_ultralytics._undo)
+    assert done[-2:] == ["detect", "ultralytics.utils.checks []"], "once taken back, nothing of ours is left"
 
 
 def test_the_hook_fires_for_an_ultralytics_that_is_imported_already(environment: Environment, tmp_path: Path) -> None:
@@ -195,35 +186,6 @@ def test_a_bad_model_file_ends_the_yolo_command_with_file_row_and_block(
     assert done.returncode != 0
     last = done.stderr.strip().splitlines()[-1]
     assert "mine.yaml: row 1 (plugins.GostConv): no module of this name; did you mean plugins.GhostConv" in last
-
-
-def test_training_on_from_a_checkpoint_without_activation_says_what_to_do(
-    environment: Environment, shapes: Path, tmp_path: Path
-) -> None:
-    command = ["yolo", "train", f"model={CHECKPOINT}", f"data={shapes}", *TRAIN]
-    done = environment.run(*command, cwd=tmp_path, check=False)
-    assert done.returncode != 0
-    last = done.stderr.strip().splitlines()[-1]
-    assert "plugins.GhostNetStage is a block of yolo-plugins, which is installed but not active" in last
-    assert "run `yolo-plugins activate`" in last
-
-
-def test_a_row_of_ours_after_no_more_than_an_import_says_what_to_do(environment: Environment, tmp_path: Path) -> None:
-    code = (
-        "import os, yolo_plugins\n"
-        "from ultralytics.nn import tasks\n"
-        "rows = dict(nc=1, backbone=[[-1, 1, 'plugins.SE', [16]]], head=[[[-1], 1, 'Detect', ['nc']]])\n"
-        "for value in ('1', '0'):\n"
-        "    os.environ['YOLO_PLUGINS'] = value\n"
-        "    try:\n"
-        "        tasks.parse_model(rows, ch=3, verbose=False)\n"
-        "    except RuntimeError as error:\n"
-        "        print(error)\n"
-    )
-    absent, switched_off = environment.run("python", "-c", code, cwd=tmp_path).stdout.splitlines()[-2:]
-    assert "plugins.SE is a block of yolo-plugins" in absent
-    assert "or call patch_ultralytics.apply()" in absent
-    assert "switched off in this process by YOLO_PLUGINS=0" in switched_off
 
 
 def test_threads_may_load_two_models_at_once_as_the_first_thing(active: Environment, tmp_path: Path) -> None:
@@ -268,11 +230,10 @@ def test_an_unknown_newer_ultralytics(change: str, applies: bool, tmp_path: Path
         assert done.returncode == 0
         assert not ours, "no noise"
     else:
-        warning, *_, error = ours
-        assert sum("WARNING" in line for line in ours) == 1
+        (warning,) = ours
         assert warning.startswith("WARNING yolo-plugins is not active: parse_model of Ultralytics 99.0.0 has a shape")
         assert "pip install -U yolo-plugins or pip install ultralytics==8." in warning
-        assert "plugins.C2fSE is a block of yolo-plugins, which is not active: parse_model of" in error
+        assert done.stderr.splitlines()[-1] == "KeyError: 'plugins.C2fSE'", "in Ultralytics' words"
 
 
 def newer_ultralytics(environment: Environment) -> Path:
@@ -345,4 +306,4 @@ def test_ray_tunes_one_of_our_models(active: Environment, shapes: Path, tmp_path
     )
     done = active.run("python", "-c", code, cwd=tmp_path, check=False, timeout=1500)
     assert "TRIALS 2 FAILED 0" in done.stdout, (done.stdout + done.stderr)[-3000:]
-    assert "yolo_plugins.ghost.GhostConv" in done.stdout + done.stderr, "the workers have built our model"
+    assert "yolo_plugins.GhostConv" in done.stdout + done.stderr, "the workers have built our model"

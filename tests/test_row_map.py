@@ -4,8 +4,8 @@ import pytest
 import torch
 import yaml
 from ultralytics import YOLO
-from yolo_plugins.row_map import row_map
-from yolo_plugins.yaml_files import stock_file
+from yolo_plugins.rows.row_map import row_map
+from yolo_plugins.rows.yaml_files import stock_file
 
 import patch_ultralytics
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 import yolo_plugins as yp
 from torch import nn
-from yolo_plugins.rows import Scale, plan
+from yolo_plugins.rows.arguments import Scale, plan
 
 NANO = Scale(0.25, 1024)
 
@@ -48,7 +48,7 @@ def test_the_yamls_activation_is_passed_where_the_row_gives_none() -> None:
         (
             yp.GhostConv,
             [64, 3, 1, 2, 3, "relu", 7],
-            r"\[c2, k=1, s=1, ratio=2, d=3, act='relu'\], got 7 arguments",
+            r"\[c2, k=1, s=1, ratio=2, cheap_k=3, act='relu'\], got 7 arguments",
         ),
         (yp.GhostConv, [64, "3"], r"got k='3' of type str"),
         (yp.GhostConv, [64, 3.0], r"got k=3.0 of type float"),
@@ -71,8 +71,6 @@ def test_two_inputs_to_a_block_of_one_are_refused() -> None:
 class WeightedSum(nn.Module):
     """A block of a user's: adds its inputs with learnt weights."""
 
-    row = "inputs"
-
     def __init__(self, c1: list[int], c2: int) -> None:
         super().__init__()
         if set(c1) != {c2}:
@@ -85,7 +83,7 @@ class WeightedSum(nn.Module):
 
 @pytest.fixture
 def registered() -> Iterator[type[nn.Module]]:
-    yield yp.register(WeightedSum)
+    yield yp.register("inputs")(WeightedSum)
     yp.unregister(WeightedSum)
 
 
@@ -95,25 +93,60 @@ def test_a_users_block_of_several_inputs_gets_their_channels(registered: type[nn
 
 def test_registering_twice_changes_nothing_and_unregistering_takes_it_back(registered: type[nn.Module]) -> None:
     before = dict(yp.BLOCKS)
-    assert yp.register(registered) is registered
+    assert yp.register("inputs")(registered) is registered
     assert before == yp.BLOCKS
     yp.unregister(registered)
     assert "WeightedSum" not in yp.BLOCKS
 
 
 def test_a_name_that_is_taken_is_refused_with_both_owners() -> None:
-    other = type("SE", (nn.Module,), {"row": "same", "__module__": "mine"})
-    with pytest.raises(ValueError, match=r"plugins.SE is yolo_plugins.attention.SE already; give mine.SE another name"):
-        yp.register(other)
+    other = type("SE", (nn.Module,), {"__module__": "mine"})
+    with pytest.raises(ValueError, match=r"plugins.SE is yolo_plugins.SE already; give mine.SE another name"):
+        yp.register("same")(other)
     assert yp.BLOCKS["SE"] is yp.SE
 
 
 @pytest.mark.parametrize("thing", [len, "SE", int], ids=["function", "name", "no module"])
 def test_only_module_classes_are_registered(thing: object) -> None:
     with pytest.raises(TypeError, match=r"derived from torch.nn.Module"):
-        yp.register(thing)
+        yp.register("same")(thing)
 
 
-def test_a_block_must_say_how_its_row_reads() -> None:
-    with pytest.raises(TypeError, match=r"Silent.row = None must say .* conv, stage, same, inputs"):
-        yp.register(type("Silent", (nn.Module,), {}))
+@pytest.mark.parametrize(
+    ("specification", "message"),
+    [
+        ({"row": "conf"}, "row='conf' must say how its YAML row reads: one of conv, stage, same, inputs, network"),
+        ({"row": "conv", "chanels": ("c2",)}, "unexpected keyword argument 'chanels'"),
+        ({"row": "conv", "channels": ("c2", "middle")}, "channels has 'middle'; there are c1, c2, mid"),
+        ({"row": "conv", "stands_for": ("convolution",)}, "stands_for has 'convolution'; there are conv, bottleneck"),
+        ({"row": "conv", "gate": True}, "a gate keeps its channels, so its row is 'same', not 'conv'"),
+        ({"row": "conv", "task": "detection"}, "task has 'detection'; there are detect, segment"),
+        ({"row": "conv", "example": {"c3": 1}}, "example has 'c3'"),
+        ({"row": "stage"}, "a 'stage' row's block begins with c1, c2, n"),
+        ({"row": "network"}, "needs a class method out_channels"),
+    ],
+    ids=lambda value: " ".join(map(str, value.values())) if isinstance(value, dict) else "",
+)
+def test_a_misspelt_specification_is_refused_at_import(specification: dict[str, object], message: str) -> None:
+    class Mine(nn.Module):
+        def __init__(self, c1: int, c2: int, mid: int = 8) -> None:
+            super().__init__()
+
+    with pytest.raises(TypeError, match=message):
+        yp.register(**specification)(Mine)
+    assert "Mine" not in yp.BLOCKS
+
+
+def test_a_users_block_may_be_inner_block_and_gate_of_a_stage() -> None:
+    class Twice(nn.Module):
+        def __init__(self, c1: int) -> None:
+            super().__init__()
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return 2 * x
+
+    yp.register("same", gate=True)(Twice)
+    try:
+        assert yp.C2f(16, 16, 1, True, "ConvBNAct", "Twice")(torch.ones(1, 16, 4, 4)).shape == (1, 16, 4, 4)
+    finally:
+        yp.unregister(Twice)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Environment, make_environment
-from yolo_plugins.startup import FILES
+from yolo_plugins.cli.startup import FILES
 
 ROOT = Path(__file__).parents[1]
 HOOKED = "import sys; print('patch_ultralytics' in sys.modules)"
@@ -141,8 +141,8 @@ BROKEN = {
     "the patch is gone": ("patch_ultralytics.py", None, "damaged (ModuleNotFoundError"),
     "the patch has a syntax error": ("patch_ultralytics.py", "def broken(:", "damaged (SyntaxError"),
     "the patch is empty": ("patch_ultralytics.py", "", "damaged (AttributeError"),
-    "a block has a syntax error": ("yolo_plugins/ghost.py", "def broken(:", "damaged (SyntaxError"),
-    "a command is gone": ("yolo_plugins/commands/draw.py", None, "`draw` is left out, since this install is damaged"),
+    "a block has a syntax error": ("yolo_plugins/blocks/ghost.py", "def broken(:", "damaged (SyntaxError"),
+    "a command is gone": ("yolo_plugins/cli/commands/draw.py", None, "`draw` is left out, since this install is damaged"),
 }
 
 
@@ -163,7 +163,7 @@ def test_half_an_install_starts_in_silence_and_status_tells(
 
 
 def test_a_broken_package_costs_one_warning_and_stock_models_work(copied: Environment, tmp_path: Path) -> None:
-    (copied.site_packages / "yolo_plugins" / "rows.py").write_text("def broken(:")
+    (copied.site_packages / "yolo_plugins" / "rows" / "parsing.py").write_text("def broken(:")
     code = "from ultralytics import YOLO; print(YOLO('yolov8n.yaml').task)"
     done = copied.run("python", "-c", code, cwd=tmp_path)
     assert done.stdout.split()[-1] == "detect"

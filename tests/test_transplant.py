@@ -1,7 +1,6 @@
 """`transplant`: swapped blocks learn from unlabelled images what the replaced ones did."""
 
 import copy
-import hashlib
 import os
 import subprocess
 import sys
@@ -14,13 +13,14 @@ import yaml
 from torch import nn
 from ultralytics import YOLO
 from yolo_plugins import ConvBNAct, GhostConv, Schedule, model_yamls, replace, transplant
-from yolo_plugins.checkpoint_transplanting import load_teacher, transplant_checkpoint
 from yolo_plugins.cli import main
-from yolo_plugins.images import find_images, image_batches
-from yolo_plugins.transplanting import inherit, unexplained
+from yolo_plugins.models.building import load
+from yolo_plugins.training.images import find_images, image_batches
+from yolo_plugins.transplanting.checkpoint import transplant_checkpoint
+from yolo_plugins.transplanting.distances import unexplained
+from yolo_plugins.transplanting.starting import inherit
 
 SHORT = Schedule(block_steps=3, joint_steps=3, recalibration=2)
-
 
 pytestmark = pytest.mark.usefixtures("patched")
 
@@ -64,23 +64,13 @@ def smooth(n=4):
     return nn.functional.interpolate(torch.rand(n, 3, 8, 8), size=32, mode="bilinear")
 
 
-def digest(file):
-    return hashlib.sha256(file.read_bytes()).hexdigest()
-
-
-def state_of(model):
-    return {name: tensor.clone() for name, tensor in model.state_dict().items()}
-
-
 def test_a_block_that_can_do_the_same_learns_to():
     teacher = small_model()
     student = copy.deepcopy(teacher)
     replace(student, ConvBNAct)
-    before = state_of(teacher)
     report = transplant(teacher, student, smooth, schedule=Schedule(block_steps=60, joint_steps=100))
     assert list(report.alone) == ["3", "6"]
     assert min(report.in_place.values()) > 0.95
-    assert all(torch.equal(before[name], tensor) for name, tensor in teacher.state_dict().items())
     assert not teacher.training
 
 
@@ -113,69 +103,16 @@ def test_unexplained_is_one_for_the_mean_and_nought_for_the_target():
     assert unexplained(mean, target) == pytest.approx(1 / 1.1, abs=0.02)
 
 
-def test_an_interrupted_transplant_goes_on_where_it_was(tmp_path):
-    teacher, state = small_model(), tmp_path / "state"
-    schedule = Schedule(block_steps=5, joint_steps=120)
-    seen = []
-
-    class Interrupted(Exception):
-        pass
-
-    def stop_at_70(phase, step, steps, loss):
-        if (phase, step) == ("joint", 70):
-            raise Interrupted
-
-    def run(progress):
-        student = copy.deepcopy(teacher)
-        replace(student, GhostConv)
-        return transplant(teacher, student, smooth, schedule=schedule, state=state, progress=progress)
-
-    with pytest.raises(Interrupted):
-        run(stop_at_70)
-    assert state.is_file()
-    report = run(lambda phase, step, steps, loss: seen.append((phase, step)))
-    assert seen[0] == ("joint", 51)
-    assert seen[-1] == ("joint", 120)
-    assert set(report.alone) == {"3", "6"}
-    assert not state.exists()
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_progress_of_other_settings_is_not_gone_on_from(tmp_path):
-    teacher, state = small_model(), tmp_path / "state"
-    student = copy.deepcopy(teacher)
-    replace(student, GhostConv)
-
-    def fail(phase, step, steps, loss):
-        if phase == "joint":
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        transplant(teacher, student, smooth, schedule=SHORT, state=state, progress=fail)
-    with pytest.raises(ValueError, match="other settings; remove it"):
-        transplant(teacher, student, smooth, schedule=Schedule(block_steps=9), state=state)
-
-
-def test_blocks_that_do_not_fit_are_named_with_both_shapes():
-    teacher = small_model()
-    student = copy.deepcopy(teacher)
-    student[3] = GhostConv(16, 32, 3, 1)
-    with pytest.raises(ValueError, match=r"3: GhostConv makes \(32, 32, 32\) .* Conv2d makes \(32, 16, 16\)"):
-        transplant(teacher, student, smooth, schedule=SHORT)
-    with pytest.raises(ValueError, match="no light block"):
-        transplant(teacher, copy.deepcopy(teacher), smooth, schedule=SHORT)
-
-
 def test_a_checkpoint_becomes_a_light_one_that_ultralytics_takes(checkpoint, images, tmp_path):
-    teacher_before, output = digest(checkpoint), tmp_path / "init.pt"
+    kept, output = checkpoint.read_bytes(), tmp_path / "init.pt"
     report, (before, after) = transplant_checkpoint(
         checkpoint, images, output, swap="ghost", imgsz=64, batch=2, schedule=SHORT
     )
     assert after < before
     assert len(report.in_place) == 13
-    assert digest(checkpoint) == teacher_before
+    assert checkpoint.read_bytes() == kept
     assert [path.name for path in tmp_path.iterdir()] == ["init.pt"]
-    light, teacher = load_teacher(output)[0], load_teacher(checkpoint)[0]
+    light, teacher = load(output)[0], load(checkpoint)[0]
     assert light.names == teacher.names
     assert light.yaml["backbone"][2][2] == "plugins.C2fGhost"
     rebuilt = type(light)(copy.deepcopy(light.yaml), verbose=False)
@@ -185,12 +122,9 @@ def test_a_checkpoint_becomes_a_light_one_that_ultralytics_takes(checkpoint, ima
 @pytest.mark.parametrize("swap", ["dwconv-gentle", "se"])
 def test_every_layer_that_is_not_swapped_is_the_teachers_before_the_joint_steps(checkpoint, images, tmp_path, swap):
     output = tmp_path / "init.pt"
-    schedule = Schedule(block_steps=1, joint_steps=0, recalibration=1)
-    transplant_checkpoint(checkpoint, images, output, swap=swap, imgsz=64, batch=2, schedule=schedule)
-    light, teacher = (
-        dict(load_teacher(output)[0].named_parameters()),
-        dict(load_teacher(checkpoint)[0].named_parameters()),
-    )
+    short = Schedule(block_steps=1, joint_steps=0, recalibration=1)
+    transplant_checkpoint(checkpoint, images, output, swap=swap, imgsz=64, batch=2, schedule=short)
+    light, teacher = (dict(load(file)[0].named_parameters()) for file in (output, checkpoint))
     untouched = [name for name in teacher if name.startswith(("model.0.", "model.3.", "model.22."))]
     assert all(torch.equal(light[name].half(), teacher[name].half()) for name in untouched)
 
@@ -200,7 +134,7 @@ def test_another_number_of_classes_begins_the_head_anew_and_says_so(checkpoint, 
     with caplog.at_level("INFO", logger="ultralytics"):
         transplant_checkpoint(checkpoint, images, output, swap="se", imgsz=64, batch=2, nc=3, schedule=SHORT)
     assert "head: 80 classes → 3; its last layers begin anew" in caplog.text
-    light = load_teacher(output)[0]
+    light = load(output)[0]
     assert light.model[-1].nc == light.yaml["nc"] == 3
     assert YOLO(output).predict(np.zeros((64, 64, 3), np.uint8), imgsz=64, verbose=False)
 
@@ -233,22 +167,16 @@ def test_a_light_yaml_of_other_channels_or_strides_is_refused_by_its_row(
 
 
 def start(*arguments, cwd):
+    program = "import sys; from yolo_plugins.cli import main; sys.exit(main())"
     return subprocess.Popen(
-        [sys.executable, "-m", "yolo_plugins.cli", "transplant", *map(str, arguments)],
-        cwd=cwd, env={**os.environ, "YOLO_CONFIG_DIR": str(cwd)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        text=True,
+        [sys.executable, "-c", program, "transplant", *map(str, arguments)],
+        cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-
-
-def command(*arguments, cwd):
-    process = start(*arguments, cwd=cwd)
-    out, err = process.communicate(timeout=300)
-    return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 
 @pytest.mark.slow
 def test_a_killed_command_leaves_no_output_and_goes_on_when_it_is_started_again(checkpoint, images, tmp_path):
-    before, arguments = digest(checkpoint), (
+    before, arguments = checkpoint.read_bytes(), (
         checkpoint, "--swap", "ghost", "--images", images, "-o", "init.pt", "--imgsz", 32, "--batch", 2,
         "--block-steps", 1, "--joint-steps", 76,
     )  # fmt: skip
@@ -258,24 +186,24 @@ def test_a_killed_command_leaves_no_output_and_goes_on_when_it_is_started_again(
     process.communicate(timeout=60)
     assert not (tmp_path / "init.pt").exists()
     assert (tmp_path / ".init.pt.partial").is_file()
-    done = command(*arguments, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    steps = [line.split()[1] for line in done.stdout.splitlines() if line.startswith(("blocks ", "joint "))]
+    again = start(*arguments, cwd=tmp_path)
+    out, err = again.communicate(timeout=300)
+    assert again.returncode == 0, err
+    steps = [line.split()[1] for line in out.splitlines() if line.startswith(("blocks ", "joint "))]
     assert steps == ["75/76", "76/76"]
     assert not (tmp_path / ".init.pt.partial").exists()
     assert YOLO(tmp_path / "init.pt").predict(np.zeros((32, 32, 3), np.uint8), imgsz=32, verbose=False)
-    assert digest(checkpoint) == before
+    assert checkpoint.read_bytes() == before
 
 
-def test_the_command_reports_each_block_and_writes_the_checkpoint(checkpoint, images, tmp_path):
-    done = command(
-        checkpoint, "--swap", "dwconv-gentle", "--images", images, "-o", "init.pt", "--imgsz", 64, "--batch", 2,
-        "--block-steps", 1, "--joint-steps", 1, cwd=tmp_path,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert "model.21" in done.stdout
-    assert "tensors copied from the teacher" in done.stdout
-    assert (tmp_path / "init.pt").is_file()
+def test_the_command_reports_each_block_and_writes_the_checkpoint(checkpoint, images, tmp_path, capsys):
+    output = tmp_path / "init.pt"
+    arguments = [checkpoint, "--swap", "dwconv-gentle", "--images", images, "-o", output, "--imgsz", 64, "--batch", 2]
+    assert main(["transplant", *map(str, arguments), "--block-steps", "1", "--joint-steps", "1"]) == 0
+    out = capsys.readouterr().out
+    assert "model.21" in out
+    assert "tensors copied from the teacher" in out
+    assert output.is_file()
 
 
 @pytest.mark.parametrize(

@@ -5,10 +5,10 @@ import copy
 import pytest
 import timm
 import torch
+from replacement_cases import own_model
 from torch import nn
 from torchvision.models import resnet18
 from yolo_plugins import ConvBNAct, GhostConv, Schedule, replace, transplant
-from yolo_plugins.demo.replacement_cases import own_model
 
 MODELS = {
     "torchvision resnet18": (resnet18, {"where": "layer1"}),
@@ -75,7 +75,7 @@ def test_what_a_model_does_in_place_after_a_block_is_not_taken_for_the_blocks_ou
     assert report.alone["1.0"] > 0.95
 
 
-def test_an_interrupted_run_ends_where_one_without_interruption_does(tmp_path):
+def test_an_interrupted_run_ends_where_one_without_interruption_does_and_only_by_the_same_settings(tmp_path):
     batch, state = images(), tmp_path / "state.pt"
     schedule = Schedule(block_steps=2, joint_steps=56, recalibration=1)
 
@@ -88,15 +88,19 @@ def test_an_interrupted_run_ends_where_one_without_interruption_does(tmp_path):
 
     def run(**options):
         teacher, student = teacher_and_student("own Sequential")
-        transplant(teacher, student, lambda: batch, schedule=schedule, **options)
-        return student.state_dict()
+        report = transplant(teacher, student, lambda: batch, schedule=schedule, **options)
+        return student.state_dict(), report.alone
 
-    expected = run()
+    expected, alone = run()
     with pytest.raises(Interrupted):
         run(state=state, progress=stop)
+    other, student = teacher_and_student("own Sequential")
+    with pytest.raises(ValueError, match="other settings; remove it"):
+        transplant(other, student, images, schedule=Schedule(block_steps=9), state=state)
     steps = []
-    found = run(state=state, progress=lambda phase, step, *_: steps.append((phase, step)))
+    found, kept = run(state=state, progress=lambda phase, step, *_: steps.append((phase, step)))
     assert steps == [("joint", step) for step in range(51, 57)]
+    assert kept == pytest.approx(alone)
     for name, tensor in expected.items():
         torch.testing.assert_close(found[name], tensor, msg=name)
     assert list(tmp_path.iterdir()) == []
@@ -122,35 +126,26 @@ def test_progress_is_saved_whole_or_not_at_all(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("block", "message"),
+    ("geometry", "message"),
     [
-        pytest.param(
-            lambda: GhostConv(64, 128, 3, 1),
-            r"layer2\.0\.conv1: GhostConv makes \(128, 8, 8\) .* Conv2d makes \(128, 4, 4\)",
-            id="stride",
-        ),
-        pytest.param(
-            lambda: GhostConv(64, 96, 3, 2),
-            r"layer2\.0\.conv1: GhostConv makes \(96, 4, 4\) .* Conv2d makes \(128, 4, 4\)",
-            id="channels out",
-        ),
-        pytest.param(
-            lambda: GhostConv(32, 128, 3, 2),
-            r"layer2\.0\.conv1: GhostConv cannot take what the teacher's Conv2d takes",
-            id="channels in",
-        ),
+        ((64, 128, 3, 1), r"GhostConv makes \(128, 8, 8\) .* Conv2d makes \(128, 4, 4\)"),
+        ((64, 96, 3, 2), r"GhostConv makes \(96, 4, 4\) .* Conv2d makes \(128, 4, 4\)"),
+        ((32, 128, 3, 2), r"GhostConv cannot take what the teacher's Conv2d takes"),
     ],
+    ids=["stride", "channels out", "channels in"],
 )
-def test_a_block_of_other_geometry_is_named_with_its_numbers(block, message):
+def test_a_block_of_other_geometry_is_named_with_its_numbers(geometry, message):
     teacher = resnet18()
     student = copy.deepcopy(teacher)
-    student.layer2[0].conv1 = block()
-    with pytest.raises(ValueError, match=message):
+    student.layer2[0].conv1 = GhostConv(*geometry)
+    with pytest.raises(ValueError, match=rf"layer2\.0\.conv1: {message}"):
         transplant(teacher, student, images)
 
 
-def test_a_block_in_another_place_than_the_teachers_is_named():
+def test_blocks_that_are_nowhere_or_in_another_place_than_the_teachers_are_refused():
     teacher = own_model()
+    with pytest.raises(ValueError, match="no light block"):
+        transplant(teacher, copy.deepcopy(teacher), images)
     student = nn.Sequential(*copy.deepcopy(teacher), GhostConv(4, 4))
     with pytest.raises(ValueError, match="9 is in the student but not in the teacher"):
         transplant(teacher, student, images)

@@ -10,9 +10,9 @@ import yaml
 from ultralytics import YOLO
 from yolo_plugins import model_yamls
 from yolo_plugins.demo.recipe_table import pair
-from yolo_plugins.recipes import RECIPES, recipe
-from yolo_plugins.yaml_files import stock_file, stock_files, with_scale
-from yolo_plugins.yaml_swapping import built, edit_rows, light_name, swap_yaml
+from yolo_plugins.swapping.recipes import RECIPES, recipe
+from yolo_plugins.rows.yaml_files import stock_file, stock_files, with_scale
+from yolo_plugins.swapping.yaml_swapping import built, edit_rows, light_name, swap_yaml
 
 SHIPPED = [
     (f"yolov8{task}.yaml", kind) for task in ("", "-seg") for kind in ("ghost", "lite", "dwconv", "shuffle", "se")

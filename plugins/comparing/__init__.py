@@ -1,5 +1,35 @@
 """Exported models side by side: cost, speed, accuracy and agreement, and which of them to deploy.
 
-`comparison.compare` runs it all. Measuring happens in worker processes (`worker`), one for each candidate and format;
-everything else here is plain Python over plain rows.
+Everything that other rooms use is here. Measuring happens in worker processes (`worker`), one for each candidate and
+format, which import this package and must stay as small as the runtime that they measure: so names are imported when
+they are first used.
 """
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .choosing import Budget, winner
+    from .comparison import compare
+    from .intervals import ratio
+    from .settings import Settings
+    from .words import answer
+
+__all__ = ["Budget", "Settings", "answer", "compare", "ratio", "winner"]
+
+_FILES = {
+    "Budget": "choosing",
+    "Settings": "settings",
+    "answer": "words",
+    "compare": "comparison",
+    "ratio": "intervals",
+    "winner": "choosing",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _FILES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_FILES[name]}", __name__), name)

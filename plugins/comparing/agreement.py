@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from .runtimes import Array
 
 TOLERANCES = {"boxes": 1.0, "scores": 0.02, "masks": 0.02}
 """Largest difference that still counts as agreement: box coordinates in pixels, scores as they are (0 to 1), mask
@@ -25,33 +23,18 @@ BORDER = 0.02
 """A box whose confidence is this near to the threshold may be there or not."""
 
 
-@dataclass(frozen=True)
-class Agreement:
-    """Largest differences by part of the output, the part of final boxes that agree, and the verdict."""
+def disagreement(differences: dict[str, float], boxes: float | None) -> str:
+    """Why a file is wrong; empty where every part is within `TOLERANCES` and `SAME_SHARE` of the boxes are found again.
 
-    differences: dict[str, float]
-    boxes: float | None
-    reason: str
-
-    @property
-    def agrees(self) -> bool:
-        return not self.reason
-
-
-def judge(differences: dict[str, float], boxes: float | None) -> Agreement:
-    """The verdict: every part within `TOLERANCES`, and `SAME_SHARE` of the boxes found again.
-
-    Args:
-        differences: Largest difference by part, as `raw_differences` gives them.
-        boxes: Part of the final boxes that agree, or None where there are none to compare.
+    What is given are the largest differences by part, and the part of the boxes, or None where there are none.
     """
     for part, difference in differences.items():
         if not difference <= TOLERANCES[part]:
             unit = " px" if part == "boxes" else ""
-            return Agreement(differences, boxes, f"{part} differ by {difference:.3g}{unit} from torch's")
+            return f"{part} differ by {difference:.3g}{unit} from torch's"
     if boxes is not None and boxes < SAME_SHARE:
-        return Agreement(differences, boxes, f"only {boxes:.0%} of the final boxes are torch's")
-    return Agreement(differences, boxes, "")
+        return f"only {boxes:.0%} of the final boxes are torch's"
+    return ""
 
 
 def raw_differences(outputs: Sequence[Array], reference: Sequence[Array], task: str, nc: int) -> dict[str, float]:
@@ -92,7 +75,7 @@ def _parts(a: Array, b: Array, task: str, nc: int) -> list[tuple[str, Array, Arr
     return [(part, a[:, rows], b[:, rows]) for part, rows in parts]
 
 
-def same_boxes(boxes: Sequence[Array], reference: Sequence[Array], conf: float) -> float | None:
+def same_boxes(boxes: Sequence[Any], reference: Sequence[Any], conf: float) -> float | None:
     """Part of the final boxes of all images that both sides have, or None where neither has any.
 
     Args:
@@ -101,31 +84,35 @@ def same_boxes(boxes: Sequence[Array], reference: Sequence[Array], conf: float) 
         conf: Confidence threshold that both were cut at.
     """
     found, total = 0, 0
-    for ours, theirs in zip(boxes, reference, strict=True):
-        if np.ndim(ours) == 1:
+    for ours, theirs in zip(map(_final, boxes), map(_final, reference), strict=True):
+        if ours.ndim == 1:
             found, total = found + 2 * int(np.argmax(ours) == np.argmax(theirs)), total + 2
             continue
         pairs = _match(ours, theirs)
-        left = [ours[i, 4] for i in range(len(ours)) if i not in pairs]
-        left += [theirs[j, 4] for j in range(len(theirs)) if j not in pairs.values()]
+        left = [*np.delete(ours[:, 4], list(pairs)), *np.delete(theirs[:, 4], list(pairs.values()))]
         found += 2 * len(pairs)
         total += 2 * len(pairs) + sum(score > conf + BORDER for score in left)
     return found / total if total else None
 
 
+def _final(image: Any) -> Array:
+    array = np.asarray(image, float)
+    return array if array.ndim == 1 and array.size else array.reshape(-1, 6)
+
+
 def _match(a: Array, b: Array) -> dict[int, int]:
     """Boxes of one class that are the same, most confident first, each used once."""
+    import torch
+    from ultralytics.utils.metrics import box_iou
+
+    if not len(b):
+        return {}
+    overlaps = box_iou(torch.from_numpy(a[:, :4].copy()), torch.from_numpy(b[:, :4].copy())).numpy()
+    overlaps[a[:, None, 5] != b[None, :, 5]] = 0
     pairs: dict[int, int] = {}
-    for i in np.argsort(-a[:, 4]) if len(a) else []:
-        free = [j for j in range(len(b)) if j not in pairs.values() and b[j, 5] == a[i, 5]]
-        overlaps = [_overlap(a[i], b[j]) for j in free]
-        if overlaps and max(overlaps) >= SAME_BOX:
-            pairs[int(i)] = free[int(np.argmax(overlaps))]
+    for i in np.argsort(-a[:, 4]):
+        j = int(overlaps[i].argmax())
+        if overlaps[i, j] >= SAME_BOX:
+            pairs[int(i)] = j
+            overlaps[:, j] = 0
     return pairs
-
-
-def _overlap(a: Array, b: Array) -> float:
-    sides = np.minimum(a[2:4], b[2:4]) - np.maximum(a[:2], b[:2])
-    common = float(np.prod(np.maximum(sides, 0)))
-    union = float(np.prod(a[2:4] - a[:2]) + np.prod(b[2:4] - b[:2])) - common
-    return common / union if union > 0 else 0.0

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..model_yamls import find
-from ..model_yamls import names as our_names
-from ..yaml_files import stock_files
+from ..rows.yaml_files import locate, without_scale
 
 
 @dataclass(frozen=True)
@@ -25,6 +22,11 @@ class Candidate:
     def trained(self) -> bool:
         return self.file.suffix == ".pt"
 
+    @property
+    def stem(self) -> str:
+        """Its name as a file's: letters, digits, dots, - and _."""
+        return re.sub(r"[^\w.-]+", "_", self.name)
+
 
 def gather(models: Sequence[str]) -> list[Candidate]:
     """A candidate for each of `PATH` or `NAME=PATH`.
@@ -35,27 +37,20 @@ def gather(models: Sequence[str]) -> list[Candidate]:
     """
     if not models:
         raise ValueError("no model to compare; give at least one YAML or .pt file")
-    candidates = [_candidate(model) for model in models]
     taken: dict[str, Candidate] = {}
-    for candidate in candidates:
-        other = taken.setdefault(folder_name(candidate.name), candidate)
+    for model in models:
+        name, source = model.split("=", 1) if "=" in model else ("", model)
+        candidate = Candidate(name or _name(source), source, _file(source))
+        other = taken.setdefault(candidate.stem, candidate)
         if other is not candidate:
             raise ValueError(
                 f"two models are named {candidate.name}: {other.source} and {candidate.source}; "
                 f"name one of them yourself, as in other={candidate.source}"
             )
-    return candidates
+    return list(taken.values())
 
 
-def _candidate(model: str) -> Candidate:
-    name, given, source = model.partition("=")
-    if not given:
-        name, source = "", model
-    file = _locate(source)
-    return Candidate(name or file_name(source), source, file)
-
-
-def file_name(source: str) -> str:
+def _name(source: str) -> str:
     """A model's name: its file's, or for the weights of a training run the run's."""
     path = Path(source)
     if path.stem in ("best", "last") and path.resolve().parent.name == "weights":
@@ -63,28 +58,13 @@ def file_name(source: str) -> str:
     return path.stem
 
 
-def folder_name(name: str) -> str:
-    """A model's name as a file's: letters, digits, dots, - and _."""
-    return re.sub(r"[^\w.-]+", "_", name)
-
-
-def _locate(source: str) -> Path:
+def _file(source: str) -> Path:
     path = Path(source)
     if path.suffix not in (".yaml", ".yml", ".pt"):
         raise ValueError(f"{source} is neither a model YAML nor a .pt file")
-    unscaled = path.with_name(_without_scale(path.name))
-    if path.is_file() or (path.name != source and unscaled.is_file()):
-        return path if path.is_file() else unscaled
-    stock = {} if path.suffix == ".pt" or path.name != source else {file.name: file for file in stock_files()}
-    found = find(source) or stock.get(_without_scale(source)) if path.name == source else None
-    if found:
-        return found
-    if path.suffix == ".pt":
+    if path.suffix == ".pt" and not path.is_file():
         raise FileNotFoundError(f"{source} does not exist; train it first, or compare its YAML")
-    near = difflib.get_close_matches(_without_scale(path.name), [*our_names(), *stock], n=1)
-    hint = f"did you mean {near[0]}?" if near else "`yolo-plugins list` shows the pack's YAMLs"
-    raise FileNotFoundError(f"{source} does not exist; {hint}")
-
-
-def _without_scale(name: str) -> str:
-    return re.sub(r"^(yolov?\d+)[nslmx](?=[-.])", r"\1", name)
+    unscaled = path.with_name(without_scale(path.name))
+    if path.name != source and not path.is_file() and unscaled.is_file():
+        return unscaled  # Ultralytics takes a scale letter in a path, too
+    return locate(source)

@@ -3,72 +3,17 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .agreement import TOLERANCES, judge, raw_differences, same_boxes
-from .candidates import Candidate, folder_name
-from .dataset import Dataset
-from .formats import Format, versions
-from .process import Worker, WorkerError
-from .store import Store, fingerprint
-
-Say = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Setup:
-    """What all cells of a comparison share."""
-
-    folder: Path
-    store: Store
-    environment: dict[str, str]
-    dataset: Dataset | None
-    images: list[str]
-    imgsz: int
-    threads: int
-    conf: float
-    timeout: float
-
-    def worker(self, name: str, opening: tuple[str, dict[str, Any]] | None = None) -> Worker:
-        """A new process whose output goes to a log of this name."""
-        return Worker(self.folder / "logs" / f"{name}.log", self.environment, opening)
-
-
-@dataclass
-class Model:
-    """A candidate that was loaded: what it is, and the folder of its weights, torch's outputs and its exports."""
-
-    candidate: Candidate
-    facts: dict[str, Any]
-    folder: Path
-    key: str
-    trainings: list[dict[str, Any]] = field(default_factory=list)
-
-    @property
-    def name(self) -> str:
-        return self.candidate.name
-
-    @property
-    def stem(self) -> str:
-        return folder_name(self.name)
-
-    @property
-    def weights(self) -> Path:
-        return self.folder / f"{self.stem}.pt"
-
-    @property
-    def reference(self) -> Path:
-        return self.folder / "torch.npz"
-
-    @property
-    def accurate(self) -> bool:
-        """Whether it has weights whose accuracy means something."""
-        return self.candidate.trained
+from .agreement import TOLERANCES, disagreement, raw_differences, same_boxes
+from .formats import versions
+from .models import Model, Setup
+from .process import NotInstalledError, Worker, WorkerError
+from .store import fingerprint
 
 
 @dataclass
@@ -76,39 +21,57 @@ class Cell:
     """A model in a format: its file and what was found, or why there is nothing."""
 
     model: Model
-    form: Format
+    form: str
+    setup: Setup
     path: Path | None = None
     found: dict[str, Any] = field(default_factory=dict)
     failure: str = ""
     missing: bool = False
 
     @property
+    def name(self) -> str:
+        return self.model.name
+
+    @property
+    def stem(self) -> str:
+        return f"{self.model.candidate.stem}-{self.form}"
+
+    @property
     def key(self) -> str:
-        return fingerprint(self.model.key, self.form.name, versions(self.form.name))
+        return fingerprint(self.model.key, self.form, versions(self.form))
+
+    def say(self, text: str, done: bool = False, quiet: bool = False) -> None:
+        """Put its state on the table on the terminal."""
+        self.setup.board.set(self.name, self.form, text, done, quiet)
+
+    def fail(self, error: WorkerError) -> None:
+        """There will be nothing more from it."""
+        self.failure, self.missing = str(error), isinstance(error, NotInstalledError)
+        self.say(f"failed: {error}")
+
+    def ask(self, worker: Worker, request: str, **arguments: Any) -> dict[str, Any]:
+        return worker.ask(request, self.setup.settings.timeout, **arguments)
 
 
-def export(cell: Cell, setup: Setup, say: Say) -> None:
-    """Make the cell's file, unless it is there.
-
-    Raises:
-        WorkerError: the export failed.
-        OSError: the file cannot be kept.
-    """
-    if cell.form.name == "torch":
-        cell.path = cell.model.weights
+def export(cell: Cell) -> None:
+    """Make the cell's file, unless it is there; a `WorkerError` where the export fails."""
+    model, setup = cell.model, cell.setup
+    if cell.form == "torch":
+        cell.path = model.weights
         return
-    folder = cell.model.folder / f"{cell.form.name}-{cell.key}"
+    folder = model.folder / f"{cell.form}-{cell.key}"
     key = f"export/{cell.key}"
     record = setup.store.get(key)
     if record is None or not (folder / record["path"]).exists():
-        say("exporting")
+        cell.say("exporting")
         part = folder.with_name(f"{folder.name}.part")
         for stale in (part, folder):
             shutil.rmtree(stale, ignore_errors=True)
         part.mkdir()
-        weights = shutil.copy(cell.model.weights, part)
-        with setup.worker(f"{cell.model.stem}-{cell.form.name}-export") as worker:
-            record = worker.ask("export", setup.timeout, weights=weights, form=cell.form.export, imgsz=setup.imgsz)
+        weights = shutil.copy(model.weights, part)
+        with setup.worker(f"{cell.stem}-export") as worker:
+            form, imgsz = "onnx" if cell.form == "dnn" else cell.form, setup.settings.imgsz
+            record = cell.ask(worker, "export", weights=str(weights), form=form, imgsz=imgsz)
         if not (part / record["path"]).exists():
             raise WorkerError(f"the export left no {record['path']}")
         part.rename(folder)
@@ -116,30 +79,37 @@ def export(cell: Cell, setup: Setup, say: Say) -> None:
     cell.path = folder / record["path"]
 
 
-def measure(cell: Cell, setup: Setup, worker: Worker, say: Say) -> None:
+def opened(cell: Cell) -> Worker:
+    """A process that loads the cell's file when it is first asked."""
+    settings = cell.setup.settings
+    load = {
+        "path": cell.path, "form": cell.form, "task": cell.model.facts["task"], "threads": cell.setup.threads,
+        "imgsz": settings.imgsz, "conf": settings.conf, "images": cell.setup.images,
+    }  # fmt: skip
+    return cell.setup.worker(cell.stem, ("load", load))
+
+
+def measure(cell: Cell, worker: Worker) -> None:
     """Hold the loaded cell's outputs and boxes against torch's, and validate it, unless that is known.
 
-    Raises:
-        WorkerError: the runtime failed.
-        OSError: a result cannot be kept.
+    A runtime that fails is a `WorkerError`; a validation that fails, a note.
     """
+    setup, dataset = cell.setup, cell.setup.dataset
     key = f"measure/{fingerprint(cell.key, TOLERANCES, setup.threads)}"
     record = setup.store.get(key)
     if record is None:
-        say("comparing")
-        record = _agreement(cell, setup, worker)
+        cell.say("comparing")
+        record = _agreement(cell, worker)
         setup.store.put(key, record)
     cell.found |= record
-    if setup.dataset is None or not cell.model.accurate:
+    if dataset is None or not cell.model.accurate:
         return
-    key = f"validate/{fingerprint(cell.key, setup.dataset.source, setup.dataset.state)}"
+    key = f"validate/{fingerprint(cell.key, dataset.source, dataset.state)}"
     accuracy = setup.store.get(key)
     if accuracy is None:
-        say("validating")
+        cell.say("validating")
         try:
-            accuracy = worker.ask(
-                "validate", setup.timeout, data=setup.dataset.source, project=str(setup.folder / "val")
-            )
+            accuracy = cell.ask(worker, "validate", data=dataset.source, project=str(setup.folder / "val"))
         except WorkerError as error:
             cell.found["accuracy_note"] = str(error)
             return
@@ -147,34 +117,21 @@ def measure(cell: Cell, setup: Setup, worker: Worker, say: Say) -> None:
     cell.found |= accuracy
 
 
-def _agreement(cell: Cell, setup: Setup, worker: Worker) -> dict[str, Any]:
+def _agreement(cell: Cell, worker: Worker) -> dict[str, Any]:
     model = cell.model
-    save = model.folder / f"{cell.form.name}-outputs.npz"
-    answer = worker.ask("outputs", setup.timeout, reference=model.reference, save=save)
-    with np.load(model.reference) as theirs, np.load(save) as ours:
-        names = sorted(name for name in theirs if name.startswith("output"))
-        pairs = [(ours[name], theirs[name]) for name in names if name in ours]
-        if len(pairs) < len(names):
-            reason = f"gives {len(ours.files)} outputs instead of torch's {len(names)}"
-            return {**answer, "differences": {}, "same_boxes": None, "wrong": reason}
-        try:
-            found = raw_differences(
-                [a for a, _ in pairs], [b for _, b in pairs], model.facts["task"], model.facts["nc"]
-            )
-        except ValueError as error:
-            return {**answer, "differences": {}, "same_boxes": None, "wrong": str(error)}
-    save.unlink()
-    shared = None
+    answer = cell.ask(worker, "outputs", reference=model.reference)
+    found: dict[str, Any] = {"memory": answer["memory"], "differences": {}, "same_boxes": None}
+    ours = answer["outputs"]
+    with np.load(model.reference) as arrays:
+        theirs = {name: arrays[name] for name in sorted(arrays) if name.startswith("output")}
+    if not theirs.keys() <= ours.keys():
+        return {**found, "wrong": f"gives {len(ours)} outputs instead of torch's {len(theirs)}"}
+    same = [ours[name] for name in theirs]
+    try:
+        found["differences"] = raw_differences(same, list(theirs.values()), model.facts["task"], model.facts["nc"])
+    except ValueError as error:
+        return {**found, "wrong": str(error)}
     if model.accurate:
-        boxes = worker.ask("boxes", setup.timeout, images=setup.images)["boxes"]
-        shared = same_boxes(_arrays(boxes), _arrays(model.facts["boxes"]), setup.conf)
-    verdict = judge(found, shared)
-    return {**answer, "differences": found, "same_boxes": shared, "wrong": verdict.reason}
-
-
-def _arrays(boxes: list[Any]) -> list[Any]:
-    return [np.asarray(image, float) if np.ndim(image) == 1 and image else _table(image) for image in boxes]
-
-
-def _table(rows: list[Any]) -> Any:
-    return np.asarray(rows, float).reshape(-1, 6)
+        boxes = cell.ask(worker, "boxes")["boxes"]
+        found["same_boxes"] = same_boxes(boxes, model.facts["boxes"], cell.setup.settings.conf)
+    return {**found, "wrong": disagreement(found["differences"], found["same_boxes"])}

@@ -17,24 +17,27 @@ class Budget:
     max_mb: float | None = None
     min_map: float | None = None
 
+    def limits(self) -> list[tuple[str, float, str, str, Callable[..., float]]]:
+        """For each limit that is set: the row's column, the limit, its words before and after, and which is better."""
+        every: tuple[tuple[str, float | None, str, str, Callable[..., float]], ...] = (
+            ("ms", self.max_ms, "at most", "ms", min),
+            ("mb", self.max_mb, "at most", "MB", min),
+            ("map", self.min_map, "at least", "mAP", max),
+        )
+        return [(column, limit, word, unit, better) for column, limit, word, unit, better in every if limit is not None]
+
     def __bool__(self) -> bool:
-        return any(limit is not None for limit in (self.max_ms, self.max_mb, self.min_map))
+        return bool(self.limits())
 
     def __str__(self) -> str:
-        limits = (("at most", self.max_ms, "ms"), ("at most", self.max_mb, "MB"), ("at least", self.min_map, "mAP"))
-        return ", ".join(f"{word} {limit:g} {unit}" for word, limit, unit in limits if limit is not None)
+        return ", ".join(f"{word} {limit:g} {unit}" for _, limit, word, unit, _ in self.limits())
 
     def kept_by(self, row: Row) -> bool:
         """Whether a row keeps every limit; a figure that is missing keeps none."""
-        return (
-            _within(row.get("ms"), self.max_ms)
-            and _within(row.get("mb"), self.max_mb)
-            and (self.min_map is None or (row.get("map") is not None and row["map"] >= self.min_map))
+        return all(
+            row.get(column) is not None and better(row[column], limit) == row[column]
+            for column, limit, _, _, better in self.limits()
         )
-
-
-def _within(value: float | None, limit: float | None) -> bool:
-    return limit is None or (value is not None and value <= limit)
 
 
 def deployable(rows: Sequence[Row]) -> list[Row]:
@@ -62,18 +65,12 @@ def nearest_miss(rows: Sequence[Row], budget: Budget) -> str:
     candidates = deployable(rows)
     if not candidates:
         return "no file could be measured that agrees with torch"
-
-    def best(column: str, pick: Callable[..., float], limit: float | None) -> str | None:
-        if limit is None:
-            return None
+    parts = []
+    for column, limit, _, unit, better in budget.limits():
         values = [row[column] for row in candidates if row.get(column) is not None]
-        unit = {"ms": "ms", "mb": "MB", "map": "mAP"}[column]
-        return (
-            f"best {unit} {pick(values):.3g} (limit {limit:g})" if values else f"no {unit} measured (limit {limit:g})"
-        )
-
-    limits = (("ms", min, budget.max_ms), ("mb", min, budget.max_mb), ("map", max, budget.min_map))
-    return "; ".join(text for column, pick, limit in limits if (text := best(column, pick, limit)))
+        best = f"best {unit} {better(values):.3g}" if values else f"no {unit} measured"
+        parts.append(f"{best} (limit {limit:g})")
+    return "; ".join(parts)
 
 
 def pareto(points: Sequence[tuple[float, float]]) -> list[int]:

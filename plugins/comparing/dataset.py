@@ -1,16 +1,16 @@
-"""The images to compare on, and whether they have labels, found as Ultralytics finds them but without a download."""
+"""The images to compare on, and whether they have labels, found as Ultralytics finds them.
+
+Its own reader of data YAMLs is not asked: that one downloads a font, and newer ones make a split where one is missing.
+"""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
-
-IMAGES = {".bmp", ".dng", ".jpeg", ".jpg", ".mpo", ".png", ".tif", ".tiff", ".webp", ".pfm"}
 
 
 @dataclass(frozen=True)
@@ -26,43 +26,46 @@ class Dataset:
     state: str
 
 
-def read(data: str, task: str) -> Dataset:
+def read(data: str) -> Dataset:
     """Find the validation images of a data YAML, or of a folder of classes for classification.
 
     Raises:
         FileNotFoundError: the YAML or its images do not exist.
         ValueError: not a data YAML, or no labels.
     """
-    if task == "classify":
-        return _read_folder(data)
     path = Path(data)
+    images, classes = _of_classes(path) if path.is_dir() else _of_yaml(path)
+    return Dataset(str(path.resolve()), images, classes, state(images))
+
+
+def _of_yaml(path: Path) -> tuple[list[Path], int]:
     if not path.is_file():
-        raise FileNotFoundError(f"{data} does not exist; --data takes a data YAML with train, val and names")
+        raise FileNotFoundError(f"{path} does not exist; --data takes a data YAML with train, val and names")
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"{data} is not YAML: {' '.join(str(error).split())}") from error
+        raise ValueError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(content, dict) or not content.get("val") or not (content.get("names") or content.get("nc")):
-        raise ValueError(f"{data} must name its validation images (val) and its classes (names)")
+        raise ValueError(f"{path} must name its validation images (val) and its classes (names)")
     images = _images(content, path)
-    if not any(_label(image).is_file() for image in images):
+    labels = _labels(images)
+    if not any(label.is_file() for label in labels):
         raise ValueError(
-            f"{data}: none of its {len(images)} validation images has a label file, such as {_label(images[0])}; "
+            f"{path}: none of its {len(images)} validation images has a label file, such as {labels[0]}; "
             "without --data, cost and speed are compared alone"
         )
-    return Dataset(str(path.resolve()), images, len(content.get("names") or range(int(content["nc"]))), state(images))
+    return images, len(content.get("names") or range(int(content["nc"])))
 
 
-def _read_folder(data: str) -> Dataset:
-    root = Path(data)
+def _of_classes(root: Path) -> tuple[list[Path], int]:
     split = next((root / name for name in ("val", "test") if (root / name).is_dir()), None)
     if split is None:
-        raise FileNotFoundError(f"{data} has no folder val or test; for classification --data is a folder of them")
+        raise FileNotFoundError(f"{root} has no folder val or test; for classification --data is a folder of them")
     classes = sorted(folder for folder in split.iterdir() if folder.is_dir())
-    images = [image for folder in classes for image in sorted(folder.iterdir()) if image.suffix.lower() in IMAGES]
+    images = [image for folder in classes for image in _inside(folder)]
     if not images:
         raise ValueError(f"{split} has no images in folders named after their classes")
-    return Dataset(str(root.resolve()), images, len(classes), state(images))
+    return images, len(classes)
 
 
 def _images(content: dict[str, Any], path: Path) -> list[Path]:
@@ -75,7 +78,7 @@ def _images(content: dict[str, Any], path: Path) -> list[Path]:
     for entry in content["val"] if isinstance(content["val"], list) else [content["val"]]:
         place = (root / entry).resolve()
         if place.is_dir():
-            found += [image for image in sorted(place.rglob("*")) if image.suffix.lower() in IMAGES]
+            found += _inside(place)
         elif place.is_file():
             lines = place.read_text(encoding="utf-8").split()
             found += [place.parent / line if line.startswith("./") else Path(line) for line in lines]
@@ -86,16 +89,22 @@ def _images(content: dict[str, Any], path: Path) -> list[Path]:
     return found
 
 
-def _label(image: Path) -> Path:
-    """The label file beside an image, by Ultralytics' rule: the last /images/ becomes /labels/."""
-    before, found, after = str(image).rpartition(f"{os.sep}images{os.sep}")
-    path = f"{before}{os.sep}labels{os.sep}{after}" if found else str(image)
-    return Path(path).with_suffix(".txt")
+def _inside(folder: Path) -> list[Path]:
+    """The images in a folder and in the folders in it."""
+    from ultralytics.data.utils import IMG_FORMATS
+
+    return [path for path in sorted(folder.rglob("*")) if path.suffix[1:].lower() in IMG_FORMATS]
+
+
+def _labels(images: Sequence[Path]) -> list[Path]:
+    from ultralytics.data.utils import img2label_paths
+
+    return [Path(label) for label in img2label_paths([str(image) for image in images])]
 
 
 def state(images: Sequence[Path]) -> str:
     """A short text that changes when an image or label file is added, removed or written again."""
-    times = [file.stat().st_mtime_ns for image in images for file in (image, _label(image)) if file.exists()]
+    times = [file.stat().st_mtime_ns for file in [*images, *_labels(images)] if file.exists()]
     return f"{len(images)} {len(times)} {max(times, default=0)}"
 
 
@@ -109,4 +118,4 @@ def samples() -> list[Path]:
     """The photographs that come with Ultralytics, for a comparison without data."""
     from ultralytics.utils import ASSETS
 
-    return sorted(path for path in Path(ASSETS).iterdir() if path.suffix.lower() in IMAGES)
+    return _inside(Path(ASSETS))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from .choosing import Row, accuracy, pareto
@@ -68,6 +69,21 @@ def costs(rows: Sequence[Row]) -> Any:
         axes.invert_yaxis()
         axes.set_title(title, fontsize=9)
         axes.tick_params(labelsize=8, labelleft=place == 0)
+    return figure
+
+
+def predictions(pictures: Mapping[str, Sequence[Path]]) -> Any:
+    """What each model finds, a column each, on the same images."""
+    from matplotlib.image import imread
+
+    count = max(map(len, pictures.values()))
+    figure = _figure(2.2 * len(pictures), 2.2 * count)
+    axes = figure.subplots(count, len(pictures), squeeze=False)
+    for column, (name, paths) in enumerate(pictures.items()):
+        axes[0][column].set_title(name, fontsize=8)
+        for row, path in enumerate(paths):
+            axes[row][column].imshow(imread(path))
+            axes[row][column].set_axis_off()
     return figure
 
 

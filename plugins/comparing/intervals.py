@@ -1,4 +1,4 @@
-"""What timings of interleaved runs show: medians, their spread, and ratios pair by pair."""
+"""What timings of interleaved runs show: ratios pair by pair, with their interval."""
 
 from __future__ import annotations
 
@@ -14,38 +14,12 @@ FEWEST = 6
 
 
 @dataclass(frozen=True)
-class Spread:
-    """A median with the quartiles around it."""
-
-    median: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
 class Ratio:
     """Median of the ratios pair by pair, and its bootstrap interval; no interval for too few pairs."""
 
     median: float
     low: float | None
     high: float | None
-
-    @property
-    def shown(self) -> bool:
-        """Whether the pairs show a difference: the interval lies wholly on one side of 1."""
-        return self.low is not None and self.high is not None and (self.low > 1 or self.high < 1)
-
-
-def spread(values: Sequence[float]) -> Spread:
-    """Median and quartiles.
-
-    Raises:
-        ValueError: no values.
-    """
-    if not values:
-        raise ValueError("there is no median of no values")
-    low, median, high = np.percentile(values, [25, 50, 75])
-    return Spread(float(median), float(low), float(high))
 
 
 def ratio(values: Sequence[float], first: Sequence[float], seed: int = 0) -> Ratio:

@@ -27,6 +27,7 @@ def describe(formats: Iterable[str], threads: int) -> dict[str, str]:
         "threads": f"{threads} for every runtime",
         "python": sys.version.split()[0],
         "versions": ", ".join(f"{name} {number}" for name, number in packages.items()),
+        "load before": _load(),
     }
 
 
@@ -38,12 +39,12 @@ def _processor() -> str:
         return platform.processor() or platform.machine()
 
 
-def load() -> float | None:
-    """Processes that wanted a core over the last minute, this one's among them; None where the system does not tell."""
+def _load() -> str:
+    """How many processes wanted a core over the last minute, this one's among them."""
     try:
-        return os.getloadavg()[0]
+        return f"{os.getloadavg()[0]:.2f} processes wanted a core"
     except (AttributeError, OSError):
-        return None
+        return "not known"
 
 
 def command() -> str:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import numpy as np
+
+from .cells import Cell
 from .choosing import Row
-from .intervals import ratio, spread
-
-if TYPE_CHECKING:
-    from .cells import Cell
-    from .timing import Times
+from .intervals import ratio
+from .timing import Times
 
 COLUMNS = (
     "model", "format", "state", "reason", "task", "classes", "params", "gflops", "mb", "memory_mb",
@@ -24,51 +22,28 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def row(cell: Cell, first: Cell, times: Times, labelled: bool) -> Row:
-    """One row; what was not measured is None.
-
-    Args:
-        cell: The cell.
-        first: The first model's cell in the same format, which ratios refer to.
-        times: Of the format's cells, round by round.
-        labelled: Whether accuracy could be measured at all.
-    """
+def row(cell: Cell, first: Cell, times: Times) -> Row:
+    """One row; what was not measured is None. Ratios are to the first model's cell in the same format."""
     found, facts = cell.found, cell.model.facts
     differences = found.get("differences", {})
-    result: Row = dict.fromkeys(COLUMNS)
-    result |= {
-        "model": cell.model.name,
-        "format": cell.form.name,
-        "state": _state(cell),
+    result: Row = dict.fromkeys(COLUMNS) | {
+        "model": cell.name, "format": cell.form, "state": _state(cell),
         "reason": cell.failure or found.get("wrong", ""),
-        "task": facts["task"],
-        "classes": facts["nc"],
-        "params": facts["params"],
-        "gflops": facts["gflops"],
-        "mb": megabytes(cell.path) if cell.path else None,
-        "memory_mb": found.get("memory"),
-        "map": found.get("map"),
-        "map50": found.get("map50"),
-        "box_map": found.get("box_map"),
-        "accuracy_note": _accuracy_note(cell, labelled),
-        "boxes_px": differences.get("boxes"),
-        "scores": differences.get("scores"),
-        "masks": differences.get("masks"),
-        "same_boxes": found.get("same_boxes"),
-    }
+        "task": facts["task"], "classes": facts["nc"], "params": facts["params"], "gflops": facts["gflops"],
+        "mb": megabytes(cell.path) if cell.path else None, "memory_mb": found.get("memory"),
+        "map": found.get("map"), "map50": found.get("map50"), "box_map": found.get("box_map"),
+        "accuracy_note": _accuracy_note(cell), "boxes_px": differences.get("boxes"),
+        "scores": differences.get("scores"), "masks": differences.get("masks"), "same_boxes": found.get("same_boxes"),
+    }  # fmt: skip
     if not cell.failure:
-        result |= _speed(cell.model.name, first.model.name, times)
+        result |= _speed(cell.name, first.name, times)
     accuracies = [run["map"] for run in cell.model.trainings if run.get("map") is not None]
     if accuracies:
         result["seeds"] = len(accuracies)
         result["map_mean"] = statistics.mean(accuracies)
         result["map_spread"] = statistics.stdev(accuracies) if len(accuracies) > 1 else None
     # JSON has no infinity, which is what outputs that are no numbers differ by; the reason tells.
-    return {key: None if _endless(value) else value for key, value in result.items()}
-
-
-def _endless(value: object) -> bool:
-    return isinstance(value, float) and not math.isfinite(value)
+    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in result.items()}
 
 
 def _state(cell: Cell) -> str:
@@ -77,10 +52,10 @@ def _state(cell: Cell) -> str:
     return "wrong" if cell.found.get("wrong") else "ok"
 
 
-def _accuracy_note(cell: Cell, labelled: bool) -> str:
+def _accuracy_note(cell: Cell) -> str:
     if not cell.model.accurate:
         return "no weights"
-    return str(cell.found.get("accuracy_note", "")) if labelled else "no data"
+    return str(cell.found.get("accuracy_note", "")) if cell.setup.dataset else "no data"
 
 
 def _speed(name: str, first: str, times: Times) -> Row:
@@ -90,8 +65,8 @@ def _speed(name: str, first: str, times: Times) -> Row:
     result: Row = {"rounds": len(mine)}
     pairs = [(a, b) for a, b in zip(times[name], times.get(first, []), strict=False) if a and b]
     for column, prefix in (("network", "network_"), ("ms", "")):
-        time = spread([entry[column] for entry in mine])
-        result |= {f"{prefix}ms": time.median, f"{prefix}ms_low": time.low, f"{prefix}ms_high": time.high}
+        low, median, high = np.percentile([entry[column] for entry in mine], [25, 50, 75]).tolist()
+        result |= {f"{prefix}ms": median, f"{prefix}ms_low": low, f"{prefix}ms_high": high}
         if pairs and name != first:
             r = ratio([a[column] for a, _ in pairs], [b[column] for _, b in pairs])
             result |= {f"{prefix}ratio": r.median, f"{prefix}ratio_low": r.low, f"{prefix}ratio_high": r.high}
@@ -100,8 +75,5 @@ def _speed(name: str, first: str, times: Times) -> Row:
 
 def megabytes(path: Path) -> float:
     """Size of a file, or of a folder's files together, in megabytes (10⁶ bytes)."""
-    return sum(file.stat().st_size for file in _files(path)) / 1e6
-
-
-def _files(path: Path) -> Sequence[Path]:
-    return [file for file in path.rglob("*") if file.is_file()] if path.is_dir() else [path]
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files if file.is_file()) / 1e6

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from .cells import Cell, Setup
+from collections.abc import Sequence
+
+from .cells import Cell
+from .models import Setup
 from .process import Worker, WorkerError
-from .progress import Board
 from .store import fingerprint
 
 WARM_UP = 3
@@ -13,49 +15,35 @@ Times = dict[str, list[dict[str, float] | None]]
 """By model, an entry a round: milliseconds of the network alone and end to end, None where there was no answer."""
 
 
-def take_turns(column: list[Cell], workers: dict[str, Worker], setup: Setup, board: Board, rounds: int) -> Times:
-    """Time every running cell of one format once a round; rounds that are kept from before are not repeated.
+def take_turns(running: Sequence[tuple[Cell, Worker]], setup: Setup) -> Times:
+    """Time every running cell of one format once a round, in order; rounds that are kept from before are not repeated.
 
-    Args:
-        column: The format's cells, in the order of their turns.
-        workers: Those that run, by model; one that fails is taken out and its cell says so.
-        setup: What the comparison shares.
-        board: Told of every round.
-        rounds: How many.
-
-    Raises:
-        OSError: a round cannot be kept.
+    A cell whose process fails is left out from then on.
     """
-    running = [cell for cell in column if cell.model.name in workers]
-    group = fingerprint([cell.key for cell in running], setup.threads, setup.imgsz, setup.images)
+    rounds = setup.settings.rounds
+    cells = [cell for cell, _ in running]
+    group = fingerprint([cell.key for cell in cells], setup.threads, setup.settings.imgsz, setup.images)
     kept: list[dict[str, dict[str, float]]] = []
-    for number in range(rounds):
-        record = setup.store.get(f"round/{group}/{number}")
-        if record is None:
-            break
+    while len(kept) < rounds and (record := setup.store.get(f"round/{group}/{len(kept)}")) is not None:
         kept.append(record)
     if len(kept) < rounds:
         for _ in range(WARM_UP):
-            _round(running, workers, setup, board, 0, f"warming up, {len(kept)}/{rounds}")
+            _round(running, 0, f"warming up, {len(kept)}/{rounds}")
     for number in range(len(kept), rounds):
-        times = _round(running, workers, setup, board, number, f"timing {number + 1}/{rounds}")
+        times = _round(running, number, f"timing {number + 1}/{rounds}")
         setup.store.put(f"round/{group}/{number}", times)
         kept.append(times)
-    return {cell.model.name: [record.get(cell.model.name) for record in kept] for cell in running if not cell.failure}
+    return {cell.name: [record.get(cell.name) for record in kept] for cell in cells if not cell.failure}
 
 
-def _round(
-    running: list[Cell], workers: dict[str, Worker], setup: Setup, board: Board, number: int, text: str
-) -> dict[str, dict[str, float]]:
+def _round(running: Sequence[tuple[Cell, Worker]], number: int, text: str) -> dict[str, dict[str, float]]:
     times = {}
-    for cell in running:
-        name = cell.model.name
+    for cell, worker in running:
         if cell.failure:
             continue
-        board.set(name, cell.form.name, text, quiet=number > 0)
+        cell.say(text, quiet=number > 0)
         try:
-            times[name] = workers[name].ask("time", setup.timeout, number=number, images=setup.images)
+            times[cell.name] = cell.ask(worker, "time", number=number)
         except WorkerError as error:
-            cell.failure = str(error)
-            board.set(name, cell.form.name, f"failed: {error}")
+            cell.fail(error)
     return times

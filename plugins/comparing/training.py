@@ -2,144 +2,88 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ..files import write_bytes
-from .candidates import folder_name
-from .cells import Model, Setup
+from .models import Model, Setup, load
 from .process import Worker, WorkerError
-from .progress import Board
 from .store import content, fingerprint
 
-LONGEST = 1e7
-"""Seconds; a training run has no timeout of its own."""
 
-Run = dict[str, Any]
+@dataclass(frozen=True)
+class Job:
+    """A model to train with a seed; what a process needs to do it, here or on another machine, is in `order`."""
+
+    model: Model
+    seed: int
+    key: str
+    order: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        return str(self.order["name"])
 
 
-def train_all(
-    models: Sequence[Model], setup: Setup, board: Board, arguments: dict[str, Any], seeds: Sequence[int], ray: bool
-) -> dict[str, list[Run]]:
-    """Train every model with every seed, unless that was done before.
-
-    Returns:
-        By model, for each seed the weights and their mAP50-95 (or top-1) by torch.
+def trained(models: Sequence[Model], setup: Setup) -> list[Model]:
+    """The models, with trained weights where there were none: of every seed, unless that was done before.
 
     Raises:
         RuntimeError: a run failed, or Ray is asked for and not installed.
-        OSError: weights cannot be kept.
     """
-    jobs = [(model, seed) for model in models for seed in seeds]
-    runs: dict[str, Run] = {}
-    left = []
-    for model, seed in jobs:
-        known = setup.store.get(_key(model, seed, setup, arguments))
-        if known and Path(known["weights"]).exists():
-            runs[_name(model, seed)] = known
-        else:
-            left.append((model, seed))
-    for (model, seed), (weights, accuracy) in _finished(left, setup, board, arguments, ray):
-        path = setup.folder / "trained" / f"{_name(model, seed)}.pt"
+    jobs = [_job(model, seed, setup) for model in models if not model.accurate for seed in setup.settings.seeds]
+    known = {job.name: setup.store.get(job.key) for job in jobs}
+    runs = {name: run for name, run in known.items() if run and Path(run["weights"]).exists()}
+    for job, (weights, accuracy) in _finished([job for job in jobs if job.name not in runs], setup):
+        path = setup.folder / "trained" / f"{job.name}.pt"
         path.parent.mkdir(exist_ok=True)
         write_bytes(path, weights)
-        runs[_name(model, seed)] = {"seed": seed, "weights": str(path), **accuracy}
-        setup.store.put(_key(model, seed, setup, arguments), runs[_name(model, seed)])
-    return {model.name: [runs[_name(model, seed)] for seed in seeds] for model in models}
+        runs[job.name] = {"seed": job.seed, "weights": str(path), **accuracy}
+        setup.store.put(job.key, runs[job.name])
+    done = []
+    for model in models:
+        own = [runs[job.name] for job in jobs if job.model is model]
+        if own:
+            model = load(replace(model.candidate, file=Path(own[0]["weights"])), setup, own)
+        done.append(model)
+    return done
 
 
-def _name(model: Model, seed: int) -> str:
-    return f"{folder_name(model.name)}-seed{seed}"
-
-
-def _key(model: Model, seed: int, setup: Setup, arguments: dict[str, Any]) -> str:
+def _job(model: Model, seed: int, setup: Setup) -> Job:
     assert setup.dataset is not None
-    candidate = model.candidate
-    parts = (
-        model.name,
-        content(candidate.file),
-        candidate.source,
-        setup.dataset.source,
-        setup.dataset.state,
-        arguments,
-        seed,
-    )
-    return f"train/{fingerprint(*parts)}"
-
-
-def _finished(
-    jobs: Sequence[tuple[Model, int]], setup: Setup, board: Board, arguments: dict[str, Any], ray: bool
-) -> Any:
-    """Jobs with their weights and accuracy, as they are done."""
-    assert setup.dataset is not None
-    orders = {
-        _name(model, seed): (
-            {
-                "source": _source(model), "data": setup.dataset.source, "seed": seed, "arguments": arguments,
-                "name": _name(model, seed), "imgsz": setup.imgsz,
-            },
-            (model, seed),
-        )
-        for model, seed in jobs
+    candidate, data, arguments = model.candidate, setup.dataset, dict(setup.settings.train or {})
+    parts = (model.name, content(candidate.file), candidate.source, data.source, data.state, arguments, seed)
+    # By path from any folder; by name where it is found by name.
+    source = str(Path(candidate.source).absolute()) if "/" in candidate.source else candidate.source
+    order = {
+        "source": source, "data": data.source, "seed": seed, "name": f"{candidate.stem}-seed{seed}",
+        "imgsz": setup.settings.imgsz, "arguments": arguments,
     }  # fmt: skip
-    if ray and orders:
-        yield from _by_ray(orders, setup, board)
+    return Job(model, seed, f"train/{fingerprint(*parts)}", order)
+
+
+def _finished(jobs: Sequence[Job], setup: Setup) -> Iterator[tuple[Job, tuple[bytes, dict[str, float]]]]:
+    """Jobs with their weights and accuracy, as they are done."""
+    if setup.settings.ray and jobs:
+        from .ray_runs import spread
+
+        yield from spread(jobs, setup)
         return
-    for name, (order, job) in orders.items():
-        board.note(f"training {name}")
-        yield job, train_one(order, str(setup.folder), setup.environment)
+    for job in jobs:
+        setup.board.note(f"training {job.name}")
+        yield job, train_one(job.order, str(setup.folder), setup.environment)
 
 
-def _source(model: Model) -> str:
-    return model.candidate.source if "/" not in model.candidate.source else str(model.candidate.file.resolve())
-
-
-def train_one(order: dict[str, Any], folder: str, environment: Mapping[str, str]) -> tuple[bytes, dict[str, float]]:
-    """One training run in a process of its own: the weights, and what Ultralytics' val says of them.
-
-    Raises:
-        RuntimeError: the run failed; its log is named.
-    """
+def train_one(order: Mapping[str, Any], folder: str, environment: dict[str, str]) -> tuple[bytes, dict[str, float]]:
+    """One training run in a process of its own: the weights, and what Ultralytics' val says of them."""
     log = Path(folder, "logs", f"{order['name']}-train.log")
-    project = str(Path(folder, "runs"))
-    with Worker(log, _training_environment(environment)) as worker:
+    # Training uses the threads that the machine has; the limit is for what is timed.
+    free = {key: value for key, value in environment.items() if not key.endswith("_THREADS")}
+    with Worker(log, free) as worker:
         try:
-            result = worker.ask("train", LONGEST, project=project, **order)
+            result = worker.ask("train", None, project=str(Path(folder, "runs")), **order)
         except WorkerError as error:
             raise RuntimeError(f"training {order['name']} failed: {error}; its output is in {log}") from error
     return Path(result.pop("weights")).read_bytes(), result
-
-
-def _training_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """Training uses the threads that the machine has; the limit is for what is timed."""
-    return {key: value for key, value in environment.items() if not key.endswith("_THREADS")}
-
-
-def _by_ray(orders: dict[str, tuple[dict[str, Any], Any]], setup: Setup, board: Board) -> Any:
-    try:
-        import ray
-    except ImportError as error:
-        raise RuntimeError("--ray needs ray: pip install 'yolo-plugins[ray]'") from error
-    started = not ray.is_initialized()
-    if started:
-        # An existing cluster where RAY_ADDRESS names one, else a local one.
-        ray.init(address=os.environ.get("RAY_ADDRESS"), log_to_driver=False, include_dashboard=False)
-    try:
-        cores = ray.cluster_resources().get("CPU", 1)
-        share = max(1, int(cores) // max(1, len(orders)))
-        task = ray.remote(num_cpus=share, max_retries=0)(train_one)
-        waiting = {task.remote(order, str(setup.folder), setup.environment): job for order, job in orders.values()}
-        board.note(f"training {len(waiting)} runs through Ray, {share} cores each")
-        while waiting:
-            (done,), _ = ray.wait(list(waiting), num_returns=1)
-            job = waiting.pop(done)
-            try:
-                yield job, ray.get(done)
-            except ray.exceptions.RayTaskError as error:
-                raise RuntimeError(str(error.cause)) from error
-            board.note(f"trained {_name(*job)}, {len(waiting)} runs left")
-    finally:
-        if started:
-            ray.shutdown()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .agreement import TOLERANCES
 from .choosing import Budget, Row, accuracy, deployable, nearest_miss, pareto, winner
 from .intervals import FEWEST
 
@@ -60,13 +59,6 @@ def agreement_text(row: Row) -> str:
     return "ok" + (f": {', '.join(parts)}" if parts else "")
 
 
-def tolerances_text() -> str:
-    return (
-        f"boxes {TOLERANCES['boxes']:g} px, scores {TOLERANCES['scores']:g}, "
-        f"masks {TOLERANCES['masks']:.0%} of their range"
-    )
-
-
 def name(row: Row) -> str:
     return f"{row['model']} as {row['format']}"
 
@@ -84,9 +76,8 @@ def answer(rows: Sequence[Row], budget: Budget) -> list[str]:
     tasks = list(dict.fromkeys(row["task"] for row in rows))
     lines = []
     for task in tasks:
-        own = [row for row in rows if row["task"] == task]
         prefix = f"{task}: " if len(tasks) > 1 else ""
-        lines += [prefix + line for line in _choice(own, budget)]
+        lines += [prefix + line for line in _choice([row for row in rows if row["task"] == task], budget)]
     return [*lines, *_slower(rows), *_unusable(rows)]
 
 
@@ -121,14 +112,13 @@ def _given_up(chosen: Row, rows: Sequence[Row]) -> list[str]:
     """What other choices would have had over this one."""
     parts = []
     fastest = min(rows, key=lambda row: row["ms"])
-    if fastest is not chosen and fastest["ms"] < chosen["ms"]:
+    if fastest["ms"] < chosen["ms"]:
         parts.append(f"{chosen['ms'] - fastest['ms']:.1f} ms against {name(fastest)}")
     scored = [row for row in rows if row["map"] is not None]
-    if scored and chosen["map"] is not None:
-        best = max(scored, key=lambda row: (accuracy(row), -row["ms"]))
-        if accuracy(best) > accuracy(chosen):
-            points = f"{accuracy(best) - accuracy(chosen):.3f} {accuracy_name(chosen['task'])}"
-            parts.append(f"{points} against {name(best)}")
+    best = max(scored, key=lambda row: (accuracy(row), -row["ms"]), default=chosen)
+    if best is not chosen and chosen["map"] is not None and accuracy(best) > accuracy(chosen):
+        points = f"{accuracy(best) - accuracy(chosen):.3f} {accuracy_name(chosen['task'])}"
+        parts.append(f"{points} against {name(best)}")
     smallest = min(rows, key=lambda row: row["mb"])
     if smallest["mb"] < chosen["mb"]:
         parts.append(f"{chosen['mb'] - smallest['mb']:.1f} MB against {name(smallest)}")

@@ -1,1 +1,7 @@
-"""The whole networks that the blocks come from, each a table of rows read off its paper."""
+"""The whole networks that the blocks come from, each a table of rows. Every file here is found by itself."""
+
+from importlib import import_module
+from pkgutil import iter_modules
+
+for _module in iter_modules(__path__):
+    import_module(f"{__name__}.{_module.name}")

@@ -6,9 +6,10 @@ from typing import ClassVar, NamedTuple
 
 from torch import nn
 
-from ..conv import ConvBNAct
-from ..geometry import make_divisible
-from ..ghost import GhostBottleneck
+from ..blocks.conv import ConvBNAct
+from ..blocks.geometry import make_divisible
+from ..blocks.ghost import GhostBottleneck
+from ..blocks.registry import register
 from .imagenet import load_pretrained
 from .network import TOP, Network, NetworkStage, require_stage, require_width
 
@@ -44,6 +45,7 @@ STAGES = (
 LAST, HIDDEN = 960, 1280
 
 
+@register("network", source="GhostNet, 1911.11907")
 class GhostNetStage(NetworkStage):
     """Stage 0–8 of GhostNet, at strides 2, 4, 4, 8, 8, 16, 16, 32, 32, or 9, the classifier's layers.
 

@@ -13,7 +13,7 @@ from urllib.request import getproxies
 
 from torch import Tensor, nn
 
-from ..conv import ConvBNAct
+from ..blocks.conv import ConvBNAct
 from .network import Network, NetworkStage
 from .weights import absorb_normalisation, convert_weights, set_epsilon
 

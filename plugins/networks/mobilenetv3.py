@@ -6,9 +6,10 @@ from typing import ClassVar, NamedTuple
 
 from torch import nn
 
-from ..conv import ConvBNAct
-from ..geometry import make_divisible
-from ..mobilenet import InvertedResidual
+from ..blocks.conv import ConvBNAct
+from ..blocks.geometry import make_divisible
+from ..blocks.mobilenet import InvertedResidual
+from ..blocks.registry import register
 from .imagenet import load_pretrained
 from .network import TOP, Network, NetworkStage, require_stage, require_width
 
@@ -65,6 +66,7 @@ LAST = 6  # times the channels of the last map
 HIDDEN = {"large": 1280, "small": 1024}
 
 
+@register("network", source="MobileNetV3, 1905.02244")
 class MobileNetV3Stage(NetworkStage):
     """Stage 0–8 of MobileNetV3, at strides 2, 4, 4, 8, 8, 16, 16, 32, 32, or 9, the classifier's layers.
 

@@ -13,7 +13,9 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from ..geometry import require_positive
+from ..blocks.geometry import require_number, require_positive
+from ..blocks.registry import part
+from ..blocks.signature import is_count
 
 TOP = 9
 """The stage after the last map: a classifier's layers up to the global pool and its hidden layer."""
@@ -22,7 +24,6 @@ MAPS = (4, 6, 8)
 """The stages whose maps a detector takes."""
 
 STRIDES = (8, 16, 32)
-MAX_WIDTH = 20
 
 
 class NetworkStage(nn.Sequential):
@@ -36,7 +37,6 @@ class NetworkStage(nn.Sequential):
             give.
     """
 
-    row = "network"
     published: ClassVar[dict[tuple[Any, ...], tuple[str, str]]]
     """Options for which ImageNet weights exist → package and name there."""
 
@@ -78,6 +78,7 @@ class NetworkStage(nn.Sequential):
         raise NotImplementedError
 
 
+@part
 class Classifier(nn.Module):
     """Flatten → dropout → linear, on the 1×1 map of stage 9.
 
@@ -93,6 +94,7 @@ class Classifier(nn.Module):
         return self.linear(self.drop(x.flatten(1)))
 
 
+@part
 class Network(nn.Module):
     """A published network: an ImageNet classifier, or its maps at strides 8, 16 and 32.
 
@@ -153,7 +155,7 @@ def require_stage(block: str, stage: int) -> None:
     Raises:
         ValueError: naming the block and the stage.
     """
-    if isinstance(stage, bool) or not isinstance(stage, int) or not 0 <= stage <= TOP:
+    if not is_count(stage) or not 0 <= stage <= TOP:
         raise ValueError(f"{block}: stage={stage!r} is not one of 0 to {TOP}")
 
 
@@ -163,8 +165,9 @@ def require_width(block: str, width: float, narrowest: int) -> None:
     Raises:
         ValueError: naming the block, the width and the channels.
     """
-    if isinstance(width, bool) or not isinstance(width, (int, float)) or not 0 < width <= MAX_WIDTH:
-        raise ValueError(f"{block}: width={width!r} must be a number above 0, at most {MAX_WIDTH}")
+    require_number(block, width=width)
+    if not width > 0:
+        raise ValueError(f"{block}: width={width!r} must be above 0")
     if int(narrowest * width) < 1:
         raise ValueError(
             f"{block}: width={width!r} makes zero channels of the {narrowest} in its narrowest row; "

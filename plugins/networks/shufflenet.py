@@ -10,8 +10,9 @@ from typing import ClassVar
 
 from torch import nn
 
-from ..conv import ConvBNAct
-from ..shuffle import ShuffleUnit
+from ..blocks.conv import ConvBNAct
+from ..blocks.registry import register
+from ..blocks.shuffle import ShuffleUnit
 from .imagenet import load_pretrained
 from .network import TOP, Network, NetworkStage, require_stage, require_width
 
@@ -23,6 +24,7 @@ UNITS = {3: 1, 4: 3, 5: 1, 6: 7, 7: 1, 8: 3}
 """Units of each stage; the first of 3, 5 and 7 has stride 2."""
 
 
+@register("network", source="ShuffleNet V1, 1707.01083")
 class ShuffleNetV1Stage(NetworkStage):
     """Stage 0–8 of ShuffleNet V1, at strides 2, 4, 4, 8, 8, 16, 16, 32, 32, or 9, the global pool.
 

@@ -33,7 +33,7 @@ FLAT = 10.0
 def models() -> list[str]:
     """The pack's model YAMLs, with the letter of their smallest scale where they have scales, and a stock one."""
     from yolo_plugins.model_yamls import names
-    from yolo_plugins.yaml_files import with_scale
+    from yolo_plugins.rows.yaml_files import with_scale
 
     return [*(with_scale(name, "n") for name in names()), "yolov8n.yaml"]
 
@@ -74,7 +74,7 @@ def resident() -> float:
 def registries() -> dict[str, int]:
     """The sizes of whatever could grow with each model."""
     from ultralytics.nn import tasks
-    from yolo_plugins.registry import BLOCKS
+    from yolo_plugins.blocks.registry import BLOCKS
 
     return {
         "blocks": len(BLOCKS),

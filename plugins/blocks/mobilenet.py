@@ -1,0 +1,75 @@
+"""Inverted residual (MobileNetV2, 1801.04381) with MobileNetV3's gate and h-swish (1905.02244)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor, nn
+
+from .activation import Act
+from .attention import SqueezeExcite
+from .conv import ConvBNAct
+from .geometry import make_divisible, require_number, require_odd, require_positive, require_stride
+from .registry import register
+
+
+def _saves(a: Mapping[str, Any]) -> float | None:
+    """MobileNetV2, 1801.04381, section 3.2: c·t·(c + k² + c′) multiply-adds a pixel, at stride 1 and without SE."""
+    if a["s"] != 1 or a["se"] or a["mid"] is not None:
+        return None
+    c1, c2, area = a["c1"], a["c2"], a["k"] ** 2
+    return area * c1 * c2 / (c1 * a["expand"] * (c1 + area + c2))
+
+
+@register(
+    "conv",
+    channels=("c2", "mid"),
+    stands_for=("bottleneck", "conv"),
+    source="MobileNetV3, 1905.02244",
+    example={"c1": 40, "c2": 40, "k": 5, "se": 0.25, "mid": 120},
+    saves=_saves,
+)
+class InvertedResidual(nn.Module):
+    """[1×1 expand] → depthwise k×k → [SE] → 1×1 linear; the input is added when s = 1 and c1 = c2.
+
+    The expanded width is make_divisible(c1 · expand, 8), or `mid` where a paper's table gives it; no expand layer where
+    it equals c1.
+
+    Shape: (B, c1, H, W) → (B, c2, ⌈H/s⌉, ⌈W/s⌉). Source: MobileNetV3, 1905.02244, figure 4.
+
+    Raises:
+        ValueError: a stride other than 1 and 2, an even kernel, expand below 1, or a count below 1.
+    """
+
+    def __init__(
+        self,
+        c1: int,
+        c2: int,
+        s: int = 1,
+        expand: float = 4.0,
+        k: int = 3,
+        se: float = 0.0,
+        act: Act = "hardswish",
+        mid: int | None = None,
+    ) -> None:
+        super().__init__()
+        require_positive("InvertedResidual", c1=c1, c2=c2)
+        require_odd("InvertedResidual", k=k)
+        require_stride("InvertedResidual", s, (1, 2))
+        require_number("InvertedResidual", expand=expand)
+        if expand < 1:
+            raise ValueError(f"InvertedResidual: expand={expand!r} must be at least 1")
+        if mid is not None:
+            require_positive("InvertedResidual", mid=mid)
+        else:
+            mid = c1 if expand == 1 else make_divisible(c1 * expand, 8)
+        self.add = s == 1 and c1 == c2
+        self.expand = nn.Identity() if mid == c1 else ConvBNAct(c1, mid, act=act)
+        self.depthwise = ConvBNAct(mid, mid, k, s, g=mid, act=act)
+        self.se = SqueezeExcite(mid, se) if se else nn.Identity()
+        self.project = ConvBNAct(mid, c2, act="identity")
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.project(self.se(self.depthwise(self.expand(x))))
+        return x + y if self.add else y

@@ -1,0 +1,29 @@
+"""Draw a block's data flow as Mermaid text, recorded from a forward pass: for a README, a thesis, or mermaid.live.
+
+yolo-plugins draw GhostConv 64 128 --k 3 --size 32
+yolo-plugins draw all > docs/blocks.md      a page with every block
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from ..block_arguments import add, given
+
+HELP = "draw a block's data flow"
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    add(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    from ...inspection.block_costs import build
+    from ...inspection.drawing import draw, page
+
+    if args.block == "all":
+        print(page(), end="")
+        return 0
+    module, _ = build(args.block, given(args))
+    print(draw(module, (args.c1, args.size, args.size)))
+    return 0

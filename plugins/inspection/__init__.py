@@ -1,0 +1,1 @@
+"""What a block or a model is and costs: counts, checks, drawings."""

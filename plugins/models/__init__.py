@@ -1,0 +1,1 @@
+"""Ultralytics models as a whole: built, loaded, saved, and run without memory."""

@@ -1,0 +1,112 @@
+"""How a model YAML's row becomes a block's arguments.
+
+A row is `[from, repeats, plugins.Block, [arguments]]`. What the arguments leave out — input channels, width and depth
+scaling, repeats — is supplied here as Ultralytics does for its own blocks, by the block's kind of row
+(`yolo_plugins.blocks.registry.ROWS`). Arguments that are channel counts are scaled by width: `c2`, or those that the
+block's specification names.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from ..blocks.registry import Spec, spec_of
+from ..blocks.signature import check_positional, is_count, signature_of
+
+Plan = tuple[int, int, list[Any]]
+"""Output channels, repeats left to do outside the block, and the constructor's arguments."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Width multiple and channel limit of a model's scale."""
+
+    width: float = 1.0
+    max_channels: float = math.inf
+
+    def __call__(self, c: int) -> int:
+        """Channels at this scale: limited, multiplied, rounded up to a multiple of 8, as Ultralytics does."""
+        return math.ceil(min(c, self.max_channels) * self.width / 8) * 8
+
+
+def plan(
+    cls: type[nn.Module],
+    inputs: int | Sequence[int],
+    n: int,
+    args: Sequence[Any],
+    scale: Scale | None = None,
+    defaults: Mapping[str, Any] | None = None,
+) -> Plan:
+    """Read one row: what `cls` is to be called with, and how many channels come out.
+
+    Args:
+        cls: A registered block.
+        inputs: Channels of the row that `from` names, or of each of them.
+        n: Repeats, depth-scaled already.
+        args: The row's arguments.
+        scale: Width scaling of the model.
+        defaults: What the YAML says for all rows by the name of a parameter, such as `act` and `reg_max`; for blocks
+            that have it and rows that do not give it.
+
+    Raises:
+        ValueError: arguments that do not fit the block's signature, with the block, the count or type, and its
+            parameters.
+    """
+    spec = spec_of(cls)
+    assert spec is not None, f"{cls.__name__} is not registered"
+    if spec.row != "inputs" and not isinstance(inputs, int):
+        raise ValueError(f"{cls.__name__} takes one input, but `from` names {len(inputs)} rows; Concat joins them")
+    if spec.row == "network" and n != 1:
+        raise ValueError(f"{cls.__name__} is one stage of a published network, so its row cannot be repeated {n} times")
+    given = _scaled(cls, spec, args, scale or Scale())
+    supplied: dict[str, Any] = {}
+    if "c1" in signature_of(cls):
+        supplied["c1"] = [inputs] if spec.row == "inputs" and isinstance(inputs, int) else inputs
+    if spec.row == "stage":
+        supplied["n"], n = n, 1
+    full = _in_order(cls, given, supplied)
+    check_positional(cls, full, tuple(supplied))
+    names = list(signature_of(cls))
+    for name, value in (defaults or {}).items():
+        if name in names[len(full) :]:
+            between = names[len(full) : names.index(name)]
+            full += [*(signature_of(cls)[skipped].default for skipped in between), value]
+    return _out(cls, spec, given, inputs), n, full
+
+
+def _scaled(cls: type[nn.Module], spec: Spec, args: Sequence[Any], scale: Scale) -> list[Any]:
+    """A row's arguments, channel counts scaled."""
+    if spec.row == "same" or spec.row == "network":
+        return list(args)
+    if not args:
+        raise ValueError(f"{cls.__name__} needs its output channels c2 as first argument, got []")
+    names = [name for name in signature_of(cls) if name not in ("c1", "n")]
+    names += [""] * (len(args) - len(names))
+    return [
+        scale(value) if name in spec.channels and is_count(value) else value
+        for name, value in zip(names, args, strict=False)
+    ]
+
+
+def _in_order(cls: type[nn.Module], given: list[Any], supplied: dict[str, Any]) -> list[Any]:
+    """The row's arguments with what is supplied put in at its place."""
+    left, full = list(given), []
+    for name in signature_of(cls):
+        if name in supplied:
+            full.append(supplied[name])
+        elif left:
+            full.append(left.pop(0))
+        else:
+            break
+    return full + left
+
+
+def _out(cls: Any, spec: Spec, given: list[Any], inputs: Any) -> int:
+    if spec.row == "same":
+        return int(inputs)
+    return int(cls.out_channels(*given)) if spec.row == "network" else given[0]

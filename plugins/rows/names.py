@@ -1,0 +1,51 @@
+"""Which modules a row may name: registered blocks, Ultralytics' layers, torch.nn's and torchvision.ops'."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any
+
+from torch import nn
+
+from ..blocks.registry import BLOCKS, PREFIX
+from .description import Names
+
+
+def module(name: str, tasks: ModuleType) -> Any:
+    """What a row's name leads to in the Ultralytics whose `tasks` these are, or None."""
+    if name.startswith(PREFIX):
+        return BLOCKS.get(name.removeprefix(PREFIX))
+    if name.startswith("nn."):
+        return getattr(nn, name[3:], None)
+    if name.startswith("torchvision.ops."):
+        import torchvision
+
+        return getattr(torchvision.ops, name[16:], None)
+    return vars(tasks).get(name)
+
+
+def is_layer(found: Any, tasks: ModuleType) -> bool:
+    """Whether it is a layer: not a function, a whole model or anything else that a name may happen to reach."""
+    layer = isinstance(found, type) and issubclass(found, nn.Module) and found is not nn.Module
+    return layer and not issubclass(found, (tasks.BaseModel, tasks.Ensemble, nn.ModuleList))
+
+
+def names(tasks: ModuleType, layers_only: bool = False) -> Names:
+    """What a row may name in the Ultralytics of this process.
+
+    Args:
+        tasks: `ultralytics.nn.tasks`.
+        layers_only: Refuse what upstream would call, though it is no layer: for a YAML that may come from anybody.
+    """
+
+    def known(name: str) -> bool:
+        found = module(name, tasks)
+        return is_layer(found, tasks) if layers_only else callable(found)
+
+    code = tasks.parse_model.__code__
+    near = [
+        *(PREFIX + name for name in BLOCKS),
+        *(name for name, found in vars(tasks).items() if not name.startswith(PREFIX) and is_layer(found, tasks)),
+        *(f"nn.{name}" for name, found in vars(nn).items() if is_layer(found, tasks)),
+    ]
+    return Names(known, near, frozenset(code.co_varnames + code.co_cellvars))

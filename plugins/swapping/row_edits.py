@@ -1,0 +1,169 @@
+"""What a recipe makes of a model's rows: which block goes where, or why a row stays; nothing is written here."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import nn
+
+from ..blocks.registry import PREFIX, find
+from ..blocks.signature import signature_of
+from ..models.building import from_text
+from ..models.dry_run import IMAGE, build, offline
+from ..rows.description import image_channels, rows_of, scales_by_size
+from ..rows.stock_base import stock_head
+from ..rows.yaml_files import with_scale
+from .places import NoPlace, Place, place_of, refusal, row_arguments, standing
+from .recipes import Recipe, Rule
+
+
+@dataclass(frozen=True)
+class RowEdit:
+    """One row: its stock module, and the block that stands in for it or the reason why none does."""
+
+    row: int
+    stock: str
+    block: str = ""
+    args: tuple[Any, ...] = ()
+    reason: str = ""
+    head: bool = False
+
+
+@dataclass(frozen=True)
+class _Site:
+    """A stock row that is a convolution or stage: its stride, and its places, one a scale, or why it has none."""
+
+    row: int
+    module: str
+    c2: Any
+    neck: bool
+    stride: float
+    places: tuple[Place, ...] = ()
+    reason: str = ""
+
+
+def edit_rows(description: dict[str, Any], name: str, chosen: Recipe) -> tuple[list[RowEdit], str]:
+    """What a recipe makes of a stock model's rows, and the model's task; the description is left as it is."""
+    import yaml
+
+    task, sites = _sites(yaml.safe_dump(description), name)
+    return [*(_edit_row(site, chosen) for site in sites), *_edit_head(description, chosen)], task
+
+
+@lru_cache(maxsize=1)
+def _sites(text: str, name: str) -> tuple[str, list[_Site]]:
+    """Task and sites of a model; kept for the next recipe on the same YAML, as models are built for it."""
+    import yaml
+
+    description = yaml.safe_load(text)
+    scales = scales_by_size(description)
+    strides, task = _strides(description, name, scales[0])
+    layers = [build({**description, "scale": scale}) for scale in scales]
+    sites = []
+    for i, (_, n, module, args) in enumerate(rows_of(description)[:-1]):
+        if module.startswith(PREFIX):
+            continue
+        site = _Site(i, module, args[0] if args else None, i >= len(description["backbone"]), strides[i])
+        rows = [scale[i] for scale in layers]
+        try:
+            places = [place_of(m[0] if n > 1 and type(m) is nn.Sequential and _alike(m) else m) for m in rows]
+        except NoPlace as error:
+            sites.append(replace(site, reason=str(error)))
+            continue
+        if found := tuple(place for place in places if place is not None):
+            sites.append(replace(site, places=found))
+    return task, sites
+
+
+def reasons(description: dict[str, Any], edits: list[RowEdit]) -> str:
+    """Why rows stay as they are, rows of one reason together; or what rows there are, where none could be edited."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for edit in edits:
+        if edit.reason:
+            found.setdefault((edit.stock, edit.reason), []).append(str(edit.row))
+    said = [
+        f"{stock} (row{'s' * (len(rows) > 1)} {', '.join(rows)}) {reason}" for (stock, reason), rows in found.items()
+    ]
+    return "; ".join(said) or f"there are only {', '.join(dict.fromkeys(row[2] for row in rows_of(description)))}"
+
+
+def apply_edits(description: dict[str, Any], edits: Iterable[RowEdit]) -> None:
+    """Put the edited rows into a model's description."""
+    rows = rows_of(description)
+    for edit in edits:
+        if edit.block:
+            rows[edit.row][2:] = [f"{PREFIX}{edit.block}", list(edit.args)]
+
+
+def _edit_row(site: _Site, chosen: Recipe) -> RowEdit:
+    if site.reason:
+        return RowEdit(site.row, site.module, reason=site.reason)
+    first = site.places[0]
+    kind = "conv" if first.kind == "conv" else "stage"
+    reason = f"has no rule in the recipe, as a {kind}"
+    for rule in chosen.rules:
+        if rule.kind != kind:
+            continue
+        cls = find(rule.block)
+        stands = [standing(cls, place) for place in site.places]
+        refused = (refusal(cls, place, rule.options) for place in stands)
+        found = _out_of_reach(rule, first, site.stride, site.neck) or next((r for r in refused if r), None)
+        if found is None:
+            return RowEdit(site.row, site.module, rule.block, (site.c2, *row_arguments(cls, stands[0], rule.options)))
+        reason = found
+    return RowEdit(site.row, site.module, reason=reason)
+
+
+def _edit_head(description: dict[str, Any], chosen: Recipe) -> list[RowEdit]:
+    """The head's edit, for recipes that have a head."""
+    i, (_, _, module, args) = len(rows_of(description)) - 1, rows_of(description)[-1]
+    rules = [rule for rule in chosen.rules if rule.kind == "head"]
+    fitting = next((rule for rule in rules if stock_head(f"{PREFIX}{rule.block}") == module), None)
+    if fitting is None:
+        return [RowEdit(i, module, reason="the recipe has no head of this kind", head=True)] if rules else []
+    if description.get("end2end"):
+        return [RowEdit(i, module, reason=f"is end-to-end, which {fitting.block} is not", head=True)]
+    names = [name for name in signature_of(find(fitting.block)) if name != "c1"]
+    row = [fitting.options.get(name, arg) for name, arg in zip(names, args, strict=False)]
+    return [RowEdit(i, module, fitting.block, tuple(row), head=True)]
+
+
+def _out_of_reach(rule: Rule, place: Place, stride: float, neck: bool) -> str | None:
+    if neck and not rule.neck:
+        return "is in the neck, which the recipe leaves"
+    if not neck and stride < rule.stride:
+        return f"is at stride {stride:g}; the recipe begins at {rule.stride}"
+    if place.kind == "conv" and place.k < rule.kernel:
+        return f"has a {place.k}×{place.k} kernel; the recipe begins at {rule.kernel}×{rule.kernel}"
+    return None
+
+
+def _alike(layers: nn.Sequential) -> bool:
+    return len({type(layer) for layer in layers}) == 1
+
+
+def _strides(description: dict[str, Any], name: str, scale: str) -> tuple[list[float], str]:
+    """Stride of each row's output, found by running the smallest scale once, and the task."""
+    import yaml
+
+    heights: dict[int, float] = {}
+    with from_text(yaml.safe_dump(offline(description)), with_scale(name, scale)) as yolo:
+        layers = yolo.model.model
+        hooks = [
+            layer.register_forward_hook(lambda _, __, out, i=i: heights.__setitem__(i, _stride(out)))
+            for i, layer in enumerate(layers)
+        ]
+        with torch.no_grad():
+            yolo.model.eval()(torch.zeros(1, image_channels(description), IMAGE, IMAGE))
+        for hook in hooks:
+            hook.remove()
+        return [heights.get(i, math.inf) for i in range(len(layers))], str(yolo.task)
+
+
+def _stride(output: Any) -> float:
+    return IMAGE / output.shape[-2] if isinstance(output, torch.Tensor) and output.dim() == 4 else math.inf

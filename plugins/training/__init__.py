@@ -1,0 +1,1 @@
+"""Training and validation through Ultralytics, and what both need of images."""

@@ -1,0 +1,60 @@
+"""The one way to train and validate through Ultralytics: for a comparison, a benchmark, a transplant's last stage."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ..models.building import yolo
+
+PLAIN = {"plots": False}
+"""What is passed where the caller says nothing else."""
+
+
+def train(model: Any, data: str | Path, **arguments: Any) -> Path:
+    """Train a model with Ultralytics' trainer.
+
+    Args:
+        model: A YAML or checkpoint, as `models.building.yolo` takes it, or an Ultralytics model, trained itself.
+        data: Data YAML, or for classification a folder of classes.
+        arguments: Of Ultralytics' `train`, such as `epochs`, `imgsz`, `seed`, `device`, `project` and `name`.
+
+    Returns:
+        The checkpoint of the best epoch, or of the last where none was kept as the best.
+
+    Raises:
+        Exception: whatever Ultralytics raises.
+    """
+    trained = _model(model)
+    trained.train(data=str(data), **{**PLAIN, **arguments})
+    best = Path(trained.trainer.best)
+    return best if best.exists() else Path(trained.trainer.last)
+
+
+def validate(model: Any, data: str | Path, task: str | None = None, **arguments: Any) -> dict[str, float]:
+    """Accuracy by Ultralytics' `val`, each figure from 0 to 1.
+
+    Args:
+        model: A checkpoint, an exported file, or an Ultralytics model.
+        data: As for `train`.
+        task: For exported files, whose task cannot be told.
+        arguments: Of Ultralytics' `val`, such as `imgsz`, `batch`, `device` and `project`.
+
+    Returns:
+        `map` (mAP50-95) and `map50`, of masks for segmentation, which has the boxes' as `box_map` too;
+        for classification top-1 as `map` and top-5 as `map50`.
+
+    Raises:
+        Exception: whatever Ultralytics raises.
+    """
+    validated = _model(model, task)
+    metrics = validated.val(data=str(data), **{**PLAIN, **arguments})
+    if validated.task == "classify":
+        return {"map": float(metrics.top1), "map50": float(metrics.top5)}
+    part = metrics.seg if validated.task == "segment" else metrics.box
+    boxes = {"box_map": float(metrics.box.map)} if validated.task == "segment" else {}
+    return {"map": float(part.map), "map50": float(part.map50), **boxes}
+
+
+def _model(model: Any, task: str | None = None) -> Any:
+    return yolo(model, task) if isinstance(model, (str, Path)) else model
