@@ -141,7 +141,7 @@ def _edit_parse_model(function: Any) -> None:
 
     def is_chain(node: Any) -> bool:
         """Whether it is `if m in …`."""
-        test = getattr(node, "test", None)
+        test: Any = getattr(node, "test", None)
         named = isinstance(test, ast.Compare) and isinstance(test.left, ast.Name) and test.left.id == "m"
         return isinstance(node, ast.If) and named and isinstance(test.ops[0], ast.In)
 

@@ -49,7 +49,7 @@ def block(entry: Entry) -> list[str]:
     share = f"{100 * ours['MACs'] / plain[0]['MACs']:.0f} % of {plain[0]['module'].split()[1]}" if plain else ""
     words = re.sub(r" \([^()]*\d{4}\.\d{5}[^()]*\)", "", entry.summary).split("; ")[0]
     source = entry.spec.source.replace(",", "")
-    return [f"`{ours['module']}`", words, source, f"{ours['params']:,}", f"{ours['MACs'] / 1e6:.1f}", share]
+    return [f"`{ours['module']}`", words, source, f"{ours['params']:,}", f"{ours['MACs'] / 1e6:.3g}", share]
 
 
 def models(on_networks: bool) -> str:

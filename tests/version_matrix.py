@@ -120,19 +120,13 @@ def pip(environment: Environment, *arguments: str) -> None:
 
 
 def patch_tests(environment: Environment, folder: Path) -> str:
-    """How many of tests/test_patch.py pass, out of how many."""
+    """How many of the tests of the patch, and of stock models with and without it, pass, out of how many."""
     report = folder / "patch.xml"
-    tests = Path(__file__).with_name("test_patch.py")
-    command = [
-        "-m",
-        "pytest",
-        str(tests),
-        f"--rootdir={tests.parents[1]}",
-        f"--junitxml={report}",
-        "-p",
-        "no:cacheprovider",
-    ]
-    done = environment.run("python", *command, cwd=folder, check=False, timeout=1800)
+    tests = Path(__file__).parent
+    files = [str(tests / name) for name in ("test_patch.py", "test_stock_models.py")]
+    options = [f"--rootdir={tests.parent}", f"--junitxml={report}", "-m", "slow or not slow", "-n", "0"]
+    command = ["-m", "pytest", *files, *options, "-p", "no:cacheprovider"]
+    done = environment.run("python", *command, cwd=folder, check=False, timeout=3000)
     if not report.exists():
         return f"none: {done.stdout.strip().splitlines()[-1]}"
     suite = next(ElementTree.parse(report).getroot().iter("testsuite"))
@@ -191,7 +185,7 @@ def row(release: str, data: Path, wheels: Path | None) -> list[str]:
     return [*cells, ", ".join(needs) or "-", f"{metadata.version('torch')}, {numpy}, {sys.version.split()[0]}"]
 
 
-HEADINGS = ("Ultralytics", "test_patch.py", *STAGES, "needs", "torch, numpy, Python")
+HEADINGS = ("Ultralytics", "tests", *STAGES, "needs", "torch, numpy, Python")
 
 
 def read_table(file: Path = TABLE) -> dict[str, list[str]]:
@@ -217,7 +211,8 @@ def render(rows: dict[str, list[str]]) -> str:
         "# Ultralytics releases that were tried",
         "",
         "Made by `python tests/version_matrix.py`. Each release has an environment of its own, where",
-        f"`tests/test_patch.py` is run. It then trains {ours} for an epoch, validates,",
+        "`tests/test_patch.py` and `tests/test_stock_models.py` are run, which builds every stock YAML of the release",
+        f"with and without the patch. It then trains {ours} for an epoch, validates,",
         f"predicts and exports, with outputs within {NEAR} of torch's. Where ours fail, `{STOCK}` is tried too.",
         "*Needs* is what stock models need there as well.",
         "",

@@ -6,9 +6,13 @@ checkpoints, costs, drawings and the documentation's tables all follow from it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import difflib
+import sys
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from importlib import import_module
 from importlib.metadata import entry_points
+from pkgutil import iter_modules
 from typing import Any, TypeVar
 
 from torch import nn
@@ -174,8 +178,6 @@ def find(name: str) -> type[nn.Module]:
     Raises:
         ValueError: there is none; names near ones.
     """
-    import difflib
-
     bare = name.removeprefix(PREFIX)
     if bare in BLOCKS:
         return BLOCKS[bare]
@@ -195,10 +197,14 @@ def register_installed() -> None:
             raise TypeError(f"{entry.value} is offered as plugins.{entry.name}, but is not decorated with register(…)")
 
 
+def import_all(package: str, path: Iterable[str]) -> None:
+    """Import every module of a package, so that what they register is known."""
+    for module in iter_modules(path):
+        import_module(f"{package}.{module.name}")
+
+
 def checkpoint_classes() -> list[type[nn.Module]]:
     """Every class that a checkpoint may hold: the pack's, and those of the files of users' blocks."""
-    import sys
-
     classes = dict.fromkeys(PUBLIC.values())
     for module in {cls.__module__ for cls in BLOCKS.values() if cls.__module__ != PACKAGE}:
         for cls in vars(sys.modules[module]).values():

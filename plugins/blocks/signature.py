@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
-from functools import cache
 from typing import Any
 
 SUPPLIED = ("c1", "n")
@@ -13,13 +12,17 @@ SUPPLIED = ("c1", "n")
 EMPTY = inspect.Parameter.empty
 
 
-@cache
+_KNOWN: dict[type, Mapping[str, inspect.Parameter]] = {}
+
+
 def signature_of(cls: type) -> Mapping[str, inspect.Parameter]:
     """The constructor's parameters by name, with real types as annotations where they can be had."""
-    try:
-        return inspect.signature(cls, eval_str=True).parameters
-    except NameError:  # an annotation that is there for type checkers alone
-        return inspect.signature(cls).parameters
+    if cls not in _KNOWN:
+        try:
+            _KNOWN[cls] = inspect.signature(cls, eval_str=True).parameters
+        except NameError:  # an annotation that is there for type checkers alone
+            _KNOWN[cls] = inspect.signature(cls).parameters
+    return _KNOWN[cls]
 
 
 def described(cls: type, supplied: Sequence[str] = SUPPLIED) -> str:

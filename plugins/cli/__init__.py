@@ -35,9 +35,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         module.configure(command)
         command.set_defaults(run=module.run)
-    args, args.more = parser.parse_known_args(argv)
-    if args.more and not getattr(args, "takes_more", False):
-        parser.error(f"unrecognized arguments: {' '.join(args.more)}")
+    args, more = parser.parse_known_args(argv)
+    args.more = more
+    if more and not getattr(args, "takes_more", False):
+        parser.error(f"unrecognized arguments: {' '.join(more)}")
     try:
         return int(args.run(args))
     except KeyboardInterrupt:

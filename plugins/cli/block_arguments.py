@@ -17,6 +17,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--size", type=int, default=32, help="side of the input map (default 32)")
     parser.epilog = "Any argument of the block is an option, such as --k 3 --act silu; `yolo-plugins list` shows them."
     parser.set_defaults(takes_more=True)
+    parser.allow_abbrev = False  # --s is the block's stride, not --size
 
 
 def given(args: argparse.Namespace) -> dict[str, Any]:

@@ -97,5 +97,9 @@ def named(outputs: Iterable[list[Array]]) -> dict[str, Array]:
 
 def final(result: Any) -> list[Any]:
     """Rows (n, 6) of x1, y1, x2, y2, confidence, class; for classification the scores of the classes."""
-    part = result.probs if result.boxes is None else result.boxes
-    return list(part.data.cpu().numpy().tolist())
+    import torch
+
+    if result.probs is not None:
+        return list(result.probs.data.tolist())
+    boxes = result.boxes if result.boxes is not None else result.obb
+    return list(torch.cat([boxes.xyxy, boxes.conf[:, None], boxes.cls[:, None]], 1).tolist())

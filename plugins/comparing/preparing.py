@@ -68,8 +68,8 @@ def _draw(result: Any, path: Path) -> None:
     scale = SIDE / max(result.orig_shape)
     interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     photo = cv2.resize(result.orig_img, None, fx=scale, fy=scale, interpolation=interpolation)
-    parts = {part: getattr(result, part) for part in ("boxes", "masks", "probs")}
+    parts = {part: getattr(result, part) for part in ("boxes", "obb", "masks", "probs")}
     found = {part: what.data for part, what in parts.items() if what is not None}
-    if "boxes" in found:
-        found["boxes"] = found["boxes"] * torch.tensor([*[scale] * 4, 1, 1])
+    for part in found.keys() & {"boxes", "obb"}:
+        found[part] = torch.cat([found[part][:, :4] * scale, found[part][:, 4:]], 1)
     cv2.imwrite(str(path), type(result)(photo, result.path, result.names, **found).plot(line_width=1))

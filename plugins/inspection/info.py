@@ -9,7 +9,7 @@ from typing import Any
 
 from ..blocks.counting import parameters
 from ..blocks.registry import PREFIX
-from ..models.building import load, quiet, yolo
+from ..models.building import build, load, quiet
 from ..rows.description import image_channels, rows_of
 from ..rows.stock_base import find_base
 from ..rows.yaml_files import with_scale
@@ -77,10 +77,10 @@ def _load(model: str, nc: int | None) -> Any:
         return load(model)[0]
     if not model.endswith((".yaml", ".yml")):
         raise ValueError(f"{model} is neither a model YAML nor a .pt file")
-    with quiet():
-        network = yolo(model).model
-        if nc and nc != network.yaml["nc"]:
-            description = {**copy.deepcopy(network.yaml), "nc": nc}
+    network = build(model)
+    if nc and nc != network.yaml["nc"]:
+        description = {**copy.deepcopy(network.yaml), "nc": nc}
+        with quiet():
             network = type(network)(description, ch=image_channels(description), nc=nc, verbose=False)
     return network
 

@@ -14,7 +14,9 @@ from typing import Any
 import patch_ultralytics
 
 from ..files import write
-from ..rows.description import image_channels
+from ..rows.description import ModelYAMLError, check, image_channels, read
+from ..rows.errors import row_problem
+from ..rows.names import names
 from ..rows.yaml_files import locate
 
 
@@ -62,8 +64,18 @@ def build(model: str) -> Any:
     """
     if not model.endswith((".yaml", ".yml")):
         raise ValueError(f"{model} is not a model YAML; give one such as yolov8n-ghostnet.yaml")
-    with quiet():
-        built = yolo(model)
+    description = read(locate(model))
+    patch_ultralytics.apply()
+    from ultralytics.nn import tasks
+
+    check(description, model, names(tasks))
+    try:
+        with quiet():
+            built = yolo(model)
+    except (ValueError, OSError):
+        raise
+    except Exception as error:  # of a stock model, Ultralytics' own
+        raise ModelYAMLError(model, row_problem(error, description, tasks)) from error
     built.model.task = built.task
     return built.model
 
@@ -86,8 +98,9 @@ def load(checkpoint: str | Path) -> tuple[Any, dict[str, Any]]:
         ValueError: there is no network with its YAML inside, or one fused for inference.
     """
     patch_ultralytics.apply()
-    from ultralytics.nn import tasks
+    from ultralytics.nn import tasks as any_release
 
+    tasks: Any = any_release
     if not Path(checkpoint).is_file():
         raise FileNotFoundError(f"{checkpoint} does not exist")
     loading = getattr(tasks, "load_checkpoint", None) or tasks.attempt_load_one_weight

@@ -10,7 +10,7 @@ import reprlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from ..blocks.registry import PREFIX
 from ..blocks.signature import is_count
@@ -111,7 +111,7 @@ def scales_by_size(description: Mapping[str, Any]) -> list[str]:
     return sorted(scales, key=lambda letter: math.prod(scales[letter][:2]))
 
 
-def has_plugins(description: Any) -> bool:
+def has_plugins(description: Any) -> TypeGuard[dict[str, Any]]:
     """Whether a model description has a row of the pack's, well formed or not."""
     if not isinstance(description, dict):
         return False

@@ -18,12 +18,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
+    arguments = {} if args.block == "all" else given(args)
     from ...inspection.block_costs import build
     from ...inspection.drawing import draw, page
 
     if args.block == "all":
         print(page(), end="")
         return 0
-    module, _ = build(args.block, given(args))
+    module, _ = build(args.block, arguments)
     print(draw(module, (args.c1, args.size, args.size)))
     return 0
