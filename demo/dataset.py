@@ -73,23 +73,13 @@ def write(
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}."))
     try:
-        for split, count in (("train", train), ("val", val)):
-            (temporary / "images" / split).mkdir(parents=True)
-            (temporary / "labels" / split).mkdir(parents=True)
-            for i in range(count):
-                image, shapes = draw(size, np.random.default_rng([seed, split == "val", i]))
-                cv2.imwrite(str(temporary / "images" / split / f"{i:04}.jpg"), image)
-                lines = [" ".join([str(s.label), *(f"{v:.5f}" for v in (s.polygon / size).ravel())]) for s in shapes]
-                (temporary / "labels" / split / f"{i:04}.txt").write_text("\n".join(lines) + "\n")
-                if progress:
-                    progress(i + 1 + (train if split == "val" else 0), train + val)
-        description = {
-            "path": str(folder),
-            "train": "images/train",
-            "val": "images/val",
-            "names": dict(enumerate(CLASSES)),
-        }
-        (temporary / "shapes.yaml").write_text(yaml.safe_dump(description, sort_keys=False))
+        for done, (split, i) in enumerate([("train", i) for i in range(train)] + [("val", i) for i in range(val)], 1):
+            _write_image(temporary, split, i, *draw(size, np.random.default_rng([seed, split == "val", i])))
+            if progress:
+                progress(done, train + val)
+        places = {split: f"images/{split}" for split in ("train", "val")}
+        described = {"path": str(folder), **places, "names": dict(enumerate(CLASSES))}
+        (temporary / "shapes.yaml").write_text(yaml.safe_dump(described, sort_keys=False))
         os.chmod(temporary, 0o755)
         shutil.rmtree(folder, ignore_errors=True)
         os.replace(temporary, folder)
@@ -97,6 +87,14 @@ def write(
         shutil.rmtree(temporary, ignore_errors=True)
         raise
     return folder / "shapes.yaml"
+
+
+def _write_image(folder: Path, split: str, i: int, image: Array, shapes: list[Shape]) -> None:
+    for part in ("images", "labels"):
+        (folder / part / split).mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(folder / "images" / split / f"{i:04}.jpg"), image)
+    lines = [" ".join([str(s.label), *(f"{v:.5f}" for v in (s.polygon / len(image)).ravel())]) for s in shapes]
+    (folder / "labels" / split / f"{i:04}.txt").write_text("\n".join(lines) + "\n")
 
 
 def draw(size: int, random: np.random.Generator) -> tuple[Array, list[Shape]]:

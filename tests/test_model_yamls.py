@@ -4,163 +4,148 @@ from __future__ import annotations
 
 import copy
 import re
-from pathlib import Path
+from itertools import product
+from typing import Any
 
 import pytest
 import torch
 import yaml
+from replacement_cases import mean_square, tensors
 from yolo_plugins import model_yamls
+from yolo_plugins.blocks.counting import parameters
 from yolo_plugins.inspection.info import describe
+from yolo_plugins.models import dry_run
+from yolo_plugins.models.building import build, from_text
+from yolo_plugins.rows.description import read, rows_of
+from yolo_plugins.rows.yaml_files import own_file, stock_file, with_scale
 
 pytestmark = pytest.mark.usefixtures("patched")
 ALIGNED = [
-    name for name in model_yamls.names() if re.match(r"yolov8-(ghost|lite|dwconv|shuffle|se)(-seg)?\.yaml", name)
+    f"yolov8-{kind}{task}.yaml" for kind in ("ghost", "lite", "dwconv", "shuffle", "se") for task in ("", "-seg")
 ]
+ON_NETWORKS = [f"yolov8-{net}{t}.yaml" for net in ("ghostnet", "shufflenetv1", "mobilenetv3") for t in ("", "-seg")]
 aligned = pytest.mark.parametrize("name", ALIGNED)
-every_scale = pytest.mark.parametrize("scale", "nsmlx")
 
 
-def stock(name: str) -> Path:
-    import ultralytics
-
-    return Path(ultralytics.__file__).parent / "cfg" / "models" / "v8" / name
+def ours(name: str) -> dict[str, Any]:
+    return read(model_yamls.FOLDER / name)
 
 
-def read(path: Path) -> dict:
-    return yaml.safe_load(path.read_text())
+def stock(name: str) -> dict[str, Any]:
+    return read(stock_file("yolov8-seg.yaml" if "-seg" in name else "yolov8.yaml"))
 
 
-def build(path: Path, scale: str, **changes: object):
-    from ultralytics.nn.tasks import DetectionModel, SegmentationModel
-
-    cls = SegmentationModel if "-seg" in path.name else DetectionModel
-    return cls({**read(path), "scale": scale, "yaml_file": path.name, **changes}, verbose=False)
-
-
-def cost(model) -> tuple[int, float]:
+def cost(model: Any) -> tuple[int, float]:
     from ultralytics.utils.torch_utils import get_flops
 
-    return sum(p.numel() for p in model.parameters()), get_flops(model, 640)
+    return parameters(model), get_flops(model, 640)
 
 
-def test_ten_of_them_are_aligned() -> None:
-    assert len(ALIGNED) == 10
+def test_every_shipped_yaml_is_one_of_these() -> None:
+    others = {"ghostnet-cls.yaml", "shufflenetv1-cls.yaml", "mobilenetv3-cls.yaml", "mobilenetv3-small-cls.yaml"}
+    assert {*ALIGNED, *ON_NETWORKS, *others} == set(model_yamls.names())
 
 
 @aligned
 def test_rows_are_those_of_the_stock_yaml_one_for_one(name: str) -> None:
-    ours, theirs = read(model_yamls.FOLDER / name), read(stock("yolov8-seg.yaml" if "-seg" in name else "yolov8.yaml"))
+    assert ours(name)["scales"] == stock(name)["scales"]
     for part in ("backbone", "head"):
-        assert [(f, n) for f, n, _, _ in ours[part]] == [(f, n) for f, n, _, _ in theirs[part]]
-    assert ours["scales"] == theirs["scales"]
-    for mine, base in zip(ours["backbone"] + ours["head"], theirs["backbone"] + theirs["head"], strict=True):
-        if mine[2].startswith("plugins."):
-            assert mine[3][0] == base[3][0], "output channels"
-        else:
-            assert mine == base
+        for mine, base in zip(ours(name)[part], stock(name)[part], strict=True):
+            assert mine[:2] == base[:2], "from and repeats"
+            if mine[2].startswith("plugins."):
+                assert mine[3][0] == base[3][0], "output channels"
+            else:
+                assert mine == base
 
 
-@aligned
-def test_strides_and_channels_of_every_row_are_stocks(name: str) -> None:
-    base = stock("yolov8-seg.yaml" if "-seg" in name else "yolov8.yaml")
-    shapes = []
-    for path in (model_yamls.FOLDER / name, base):
-        model, seen = build(path, "n").eval(), []
-        for layer in model.model[:-1]:
-            layer.register_forward_hook(lambda _m, _x, y, seen=seen: seen.append(tuple(y.shape)))
-        model(torch.zeros(1, 3, 64, 96))
-        shapes.append(seen)
-    assert shapes[0] == shapes[1]
+@pytest.mark.parametrize("name", [*ALIGNED, *ON_NETWORKS])
+def test_rows_keep_the_from_and_stride_of_stock_and_its_channels_unless_they_are_a_networks(name: str) -> None:
+    seen = []
+    for description in (ours(name), stock(name)):
+        layers = dry_run.build({**description, "scale": "n"})
+        sides = slice(1, None) if name in ALIGNED else slice(2, None)
+        maps = dry_run.run(layers, channels=3)[:-1]
+        seen.append([(layer.f, shape[sides]) for layer, (shape,) in zip(layers[:-1], maps, strict=True)])
+    assert seen[0] == seen[1]
 
 
-@aligned
-@every_scale
+# Networks at their smaller scales: the larger ones take long and differ in nothing.
+@pytest.mark.parametrize(("name", "scale"), [*product(ALIGNED, "nsmlx"), *product(ON_NETWORKS, "ns")])
 def test_the_figures_in_the_head_are_what_ultralytics_counts(name: str, scale: str) -> None:
-    text = (model_yamls.FOLDER / name).read_text()
-    written = re.search(rf"^  {scale}: .*# ([\d,]+) parameters, ([\d.]+) GFLOPs$", text, re.M)
-    assert written is not None
-    params, gflops = cost(build(model_yamls.FOLDER / name, scale))
-    assert (written[1], written[2]) == (f"{params:,}", f"{gflops:.1f}")
+    text = (model_yamls.FOLDER / name).read_text(encoding="utf-8")
+    params, gflops = cost(build(with_scale(name, scale)))
+    assert re.search(rf"^  {scale}: \[.*\] # {params:,} parameters, {gflops:.1f} GFLOPs$", text, re.M)
 
 
-@every_scale
+@pytest.mark.parametrize("scale", "nsmlx")
 def test_ghost_is_no_larger_and_no_dearer_than_ultralytics_own(scale: str) -> None:
-    ours, theirs = (
-        cost(build(path, scale)) for path in (model_yamls.FOLDER / "yolov8-ghost.yaml", stock("yolov8-ghost.yaml"))
-    )
-    assert ours[0] <= theirs[0]
-    assert ours[1] <= theirs[1]
+    params, gflops = cost(build(f"yolov8{scale}-ghost.yaml"))
+    with from_text(stock_file("yolov8-ghost.yaml").read_text(encoding="utf-8"), f"yolov8{scale}-ghost.yaml") as yolo:
+        theirs = cost(yolo.model)
+    assert params <= theirs[0]
+    assert gflops <= theirs[1]
 
 
 @aligned
 def test_a_training_step_reaches_every_parameter_of_our_rows(name: str) -> None:
-    model = build(model_yamls.FOLDER / name, "n", nc=3).train()
+    model = build(with_scale(name, "n")).train()
     torch.manual_seed(0)
-    outputs = model(torch.randn(2, 3, 64, 64))
-    tensors = [t for t in flatten(outputs) if t.requires_grad]
-    sum((t * torch.randn_like(t)).sum() for t in tensors).backward()
+    mean_square([t * torch.randn_like(t) for t in tensors(model(torch.randn(2, 3, 64, 64)))]).backward()
     without = [
         name
-        for i, row in enumerate(model.yaml["backbone"] + model.yaml["head"])
+        for row, layer in zip(rows_of(model.yaml), model.model, strict=True)
         if row[2].startswith("plugins.")
-        for name, p in model.model[i].named_parameters(prefix=str(i))
+        for name, p in layer.named_parameters(prefix=str(layer.i))
         if p.requires_grad and (p.grad is None or not p.grad.abs().sum() > 0)
     ]
     assert not without
 
 
-def flatten(x: object) -> list[torch.Tensor]:
-    if isinstance(x, torch.Tensor):
-        return [x]
-    values = x.values() if isinstance(x, dict) else x if isinstance(x, (list, tuple)) else []
-    return [t for v in values for t in flatten(v)]
-
-
 @aligned
 def test_fusing_through_ultralytics_keeps_outputs_and_leaves_no_batch_norm(name: str) -> None:
     torch.manual_seed(0)
-    model = build(model_yamls.FOLDER / name, "n", nc=3).train()
+    model = build(with_scale(name, "n")).train()
     for _ in range(3):
         model(torch.randn(4, 3, 64, 64))  # so that statistics are not the initial ones
-    model.eval()
-    fused = copy.deepcopy(model).fuse(verbose=False)
+    fused = copy.deepcopy(model.eval()).fuse(verbose=False)
     assert fused.is_fused()
     assert not model.is_fused()
     assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in fused.modules())
     x = torch.rand(1, 3, 64, 64)
     with torch.no_grad():
-        before, after = (flatten(m(x))[0] for m in (model, fused))
+        before, after = (next(tensors(m(x))) for m in (model, fused))
     assert (before - after).abs().max() < 1e-3 * before.abs().max()
 
 
-def test_an_activation_key_changes_stock_and_plug_in_rows_alike() -> None:
-    model = build(model_yamls.FOLDER / "yolov8-dwconv.yaml", "n", activation="torch.nn.ReLU()")
-    layers = {type(m) for row in model.model[:-1] for m in row.modules()}
-    assert torch.nn.ReLU in layers
-    assert torch.nn.SiLU not in layers
-    assert torch.nn.SiLU in {type(m) for m in build(model_yamls.FOLDER / "yolov8-dwconv.yaml", "n").modules()}
+@pytest.mark.parametrize("changes", [{}, {"activation": "torch.nn.ReLU()"}], ids=["as it is", "ReLU"])
+def test_an_activation_key_changes_stock_and_plug_in_rows_alike(changes: dict[str, str]) -> None:
+    with from_text(yaml.safe_dump({**ours("yolov8-se.yaml"), **changes}), "yolov8n-se.yaml") as yolo:
+        layers = {type(m) for row in yolo.model.model[:-1] for m in row.modules()}
+    assert (torch.nn.SiLU in layers) is not bool(changes)
 
 
 def test_the_number_of_classes_is_overridden_as_in_stock_models() -> None:
-    assert build(model_yamls.FOLDER / "yolov8-se.yaml", "n", nc=7).model[-1].nc == 7
+    from ultralytics.nn.tasks import DetectionModel
+
+    assert DetectionModel("yolov8n-se.yaml", nc=7, verbose=False).model[-1].nc == 7
 
 
 def test_info_adds_up_to_ultralytics_own_totals() -> None:
     info = describe("yolov8n-ghost.yaml")
     assert info.base_name == "yolov8n.yaml"
-    assert info.base is not None
     assert sum(row.params for row in info.rows) == 1_686_196
-    assert round(sum(row.gflops for row in info.base), 1) == 8.9
+    assert round(sum(row.gflops for row in info.base or []), 1) == 8.9
     assert sum(row.plugin for row in info.rows) == 13
 
 
-@pytest.mark.parametrize("name", ["yolov8n-ghost.yaml", "yolov8-ghost.yaml", "yolov8x-se-seg.yaml"])
-def test_bare_names_are_found_with_and_without_a_scale(name: str) -> None:
-    found = model_yamls.find(name)
-    assert found is not None
-    assert found.is_file()
-
-
-@pytest.mark.parametrize("name", ["yolov8n.yaml", "../model_yamls/yolov8-ghost.yaml", "yolov8n-ghost.txt", "ghost"])
-def test_other_names_are_not(name: str) -> None:
-    assert model_yamls.find(name) is None
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("yolov8n-ghost.yaml", "yolov8-ghost.yaml"),
+        ("yolov8-ghost.yaml", "yolov8-ghost.yaml"),
+        ("yolov8x-se-seg.yaml", "yolov8-se-seg.yaml"),
+        *((other, None) for other in ("yolov8n.yaml", "../model_yamls/yolov8-se.yaml", "yolov8n-ghost.txt", "ghost")),
+    ],
+)
+def test_bare_names_are_found_with_and_without_a_scale(name: str, found: str | None) -> None:
+    assert own_file(name) == (model_yamls.FOLDER / found if found else None)

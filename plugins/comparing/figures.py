@@ -43,12 +43,10 @@ def latency(rows: Sequence[Row], models: Sequence[str]) -> Any:
     good = [row for row in scored if row["state"] == "ok"]
     front = sorted((good[i]["ms"], good[i]["map"]) for i in pareto([(r["ms"], accuracy(r)) for r in good]))
     if front:
-        axes.step(
-            *zip(*front, strict=True), where="post", color="#57606a", lw=1, ls="--", label="Pareto front", zorder=0
-        )
-    axes.set_xlabel("ms an image, end to end (bar: quartiles)")
-    axes.set_ylabel(accuracy_name(rows[0]["task"]) if scored else "GFLOPs (accuracy unknown)")
-    axes.set_title(rows[0]["format"])
+        line = {"where": "post", "color": "#57606a", "lw": 1, "ls": "--", "label": "Pareto front", "zorder": 0}
+        axes.step(*zip(*front, strict=True), **line)
+    merit = accuracy_name(rows[0]["task"]) if scored else "GFLOPs (accuracy unknown)"
+    axes.set(title=rows[0]["format"], xlabel="ms an image, end to end (bar: quartiles)", ylabel=merit)
     axes.margins(0.15)
     axes.grid(alpha=0.25)
     axes.legend(fontsize=7, loc="best")

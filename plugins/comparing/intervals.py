@@ -8,14 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 RESAMPLES = 2000
-CONFIDENCE = 0.95
 FEWEST = 6
 """Pairs below which no interval is given: the median of five has no 95 % interval."""
 
 
 @dataclass(frozen=True)
 class Ratio:
-    """Median of the ratios pair by pair, and its bootstrap interval; no interval for too few pairs."""
+    """Median of the ratios pair by pair, and its 95 % bootstrap interval; no interval for too few pairs."""
 
     median: float
     low: float | None
@@ -41,6 +40,5 @@ def ratio(values: Sequence[float], first: Sequence[float], seed: int = 0) -> Rat
     if len(ratios) < FEWEST:
         return Ratio(float(np.median(ratios)), None, None)
     picks = np.random.default_rng(seed).integers(0, len(ratios), (RESAMPLES, len(ratios)))
-    tail = 50 * (1 - CONFIDENCE)
-    low, high = np.percentile(np.median(ratios[picks], axis=1), [tail, 100 - tail])
+    low, high = np.percentile(np.median(ratios[picks], axis=1), [2.5, 97.5])
     return Ratio(float(np.median(ratios)), float(low), float(high))

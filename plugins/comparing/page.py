@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 
-HERE = Path(__file__).parent
-
 Cell = tuple[str, float | str | None]
 
 
@@ -22,19 +20,10 @@ def render(
     method: Sequence[str],
     facts: Mapping[str, str],
 ) -> str:
-    """The whole page.
-
-    Args:
-        answer: Sentences that it opens with.
-        headings: Of the table.
-        cells: What each cell shows, and what it is sorted by.
-        plots: SVG by format.
-        costs: SVG of the bars.
-        photos: By model, its drawn images as JPEG.
-        method: Paragraphs on how it was measured.
-        facts: Labelled lines on what it was measured on.
+    """The whole page: sentences that it opens with; the table, what each cell shows and is sorted by; SVG by format and
+    of the bars; by model, its drawn images as JPEG; paragraphs and labelled lines on how it was measured.
     """
-    style, script = ((HERE / name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
+    style, script = (Path(__file__).with_name(name).read_text(encoding="utf-8") for name in ("page.css", "page.js"))
     sections = [
         f"<ul class=answer>{''.join(f'<li>{escape(line)}</li>' for line in answer)}</ul>",
         _section("All figures", _table(headings, cells), "Click a heading to sort. The best of a column is bold."),

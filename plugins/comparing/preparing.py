@@ -33,12 +33,7 @@ def prepare(source: str, weights: str, reference: str, imgsz: int, images: list[
     model = yolo(source)
     network = model.model
     stride = int(max(network.stride))
-    facts = {
-        "task": model.task,
-        "nc": len(model.names),
-        "stride": stride,
-        "params": parameters(network),
-    }
+    facts = {"task": model.task, "nc": len(model.names), "stride": stride, "params": parameters(network)}
     if imgsz % stride:
         return facts
     facts["gflops"] = gflops(network, imgsz)

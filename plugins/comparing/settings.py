@@ -68,11 +68,7 @@ class Settings:
 
 
 def fit(imgsz: int, stride: int, whose: str) -> None:
-    """Refuse an image size that is no multiple of a stride.
-
-    Raises:
-        ValueError: it is none; with the nearest.
-    """
+    """Refuse an image size that is no multiple of a stride, with the nearest in a `ValueError`."""
     if imgsz < stride or imgsz % stride:
         near = max(stride, round(imgsz / stride) * stride)
         raise ValueError(f"imgsz={imgsz} is no multiple of {whose}; the nearest is {near}")

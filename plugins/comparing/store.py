@@ -25,12 +25,7 @@ class Store:
         self._records: dict[str, dict[str, Any]] = {}
         if fresh:
             path.unlink(missing_ok=True)
-        elif path.exists():
-            self._read()
-
-    def _read(self) -> None:
-        kept = 0
-        data = self.path.read_bytes()
+        kept, data = 0, path.read_bytes() if path.exists() else b""
         for line in data.splitlines(keepends=True):
             if not line.endswith(b"\n"):
                 break  # cut off while it was written
@@ -41,7 +36,7 @@ class Store:
                 break
             kept += len(line)
         if kept < len(data):
-            os.truncate(self.path, kept)
+            os.truncate(path, kept)
 
     def get(self, key: str) -> dict[str, Any] | None:
         """The record of a key, or None."""

@@ -129,7 +129,6 @@ def save(network: Any, path: Path, train_args: Mapping[str, Any] | None = None, 
     Raises:
         OSError: the folder cannot be written.
     """
-    import torch
     from ultralytics import __version__
 
     if half:
@@ -145,12 +144,22 @@ def save(network: Any, path: Path, train_args: Mapping[str, Any] | None = None, 
         "date": datetime.now().astimezone().isoformat(),
         "version": __version__,
     }
-    write(path, lambda file: _torch_save(torch, checkpoint, file))
+    save_tensors(checkpoint, path)
 
 
-def _torch_save(torch: Any, data: Any, file: Path) -> None:
-    with open(file, "wb") as stream:  # torch refuses some names of hidden files
-        torch.save(data, stream)
+def save_tensors(data: Any, path: Path) -> None:
+    """`torch.save`, whole or not at all.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    import torch
+
+    def to(file: Path) -> None:
+        with open(file, "wb") as stream:  # torch refuses some names of hidden files
+            torch.save(data, stream)
+
+    write(path, to)
 
 
 def writable(path: Path) -> None:

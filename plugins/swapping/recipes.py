@@ -134,8 +134,10 @@ def recipe(name: str | Path) -> Recipe:
         raise ValueError(f"no recipe is called {name!r}; there are {', '.join(RECIPES)}; {hint}")
     import yaml
 
-    with open(name, encoding="utf-8") as file:
-        data = yaml.safe_load(file)
+    try:
+        data = yaml.safe_load(Path(name).read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f"{name} is not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(data, dict) or not isinstance(data.get("rules"), list):
         raise ValueError(f"{name} is not a recipe: it needs `title` and a list of `rules`")
     rules = tuple(_rule(rule, f"{name}: rule {i}") for i, rule in enumerate(data["rules"], 1))

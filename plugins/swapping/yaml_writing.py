@@ -71,7 +71,7 @@ def swap_yaml(model: str, swap: str, *, figures: bool = True) -> SwappedYAML:
     for rule in chosen.rules:
         if rule.block not in BLOCKS:
             raise ValueError(f"recipe {swap}: no block is called {rule.block!r}; `yolo-plugins list` shows them")
-    text, stock = file.read_text(encoding="utf-8"), read(file)
+    stock, text = read(file), file.read_text(encoding="utf-8")
     check(stock, str(file), names(tasks))
     edits, task = edit_rows(stock, file.name, chosen)
     if not any(edit.block for edit in edits):

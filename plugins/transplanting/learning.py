@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..files import write
+from ..models.building import save_tensors
 from ..training.norm_statistics import measured_norms
 from .distances import Distance, unexplained
 from .recording import Pair
@@ -121,13 +121,8 @@ class Lessons:
     def _save(self) -> None:
         """Position and student into the file, whole or not at all."""
         data = {**vars(self.at), "student": self.pair.student.state_dict(), "plan": self._plan()}
-
-        def save(file: Path) -> None:
-            with open(file, "wb") as stream:  # torch refuses some names of hidden files
-                torch.save(data, stream)
-
         if self.file is not None:
-            write(self.file, save)
+            save_tensors(data, self.file)
 
     def _go_on(self) -> None:
         """Take up position and student from the file, where there is one of this very plan."""
