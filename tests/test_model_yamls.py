@@ -20,9 +20,7 @@ from yolo_plugins.rows.description import read, rows_of
 from yolo_plugins.rows.yaml_files import own_file, stock_file, with_scale
 
 pytestmark = pytest.mark.usefixtures("patched")
-ALIGNED = [
-    f"yolov8-{kind}{task}.yaml" for kind in ("ghost", "lite", "dwconv", "shuffle", "se") for task in ("", "-seg")
-]
+ALIGNED = [f"yolov8-{kind}{t}.yaml" for kind in ("ghost", "lite", "dwconv", "shuffle", "se") for t in ("", "-seg")]
 ON_NETWORKS = [f"yolov8-{net}{t}.yaml" for net in ("ghostnet", "shufflenetv1", "mobilenetv3") for t in ("", "-seg")]
 aligned = pytest.mark.parametrize("name", ALIGNED)
 

@@ -69,6 +69,7 @@ RUN: dict[str, Callable[[str, np.ndarray], np.ndarray]] = {"onnx": run_onnx, "op
 
 
 @pytest.mark.usefixtures("patched")
+@pytest.mark.filterwarnings("ignore")  # the exporters', of the models' own branches
 @pytest.mark.parametrize(
     ("model", "formats"),
     [

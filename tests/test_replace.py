@@ -1,16 +1,19 @@
 """`replace`: light blocks in any torch model."""
 
+from __future__ import annotations
+
 import copy
+from typing import Any
 
 import pytest
 import torch
 import torchvision
+from replacement_cases import cases, own_model
+from replacement_table import Trial, difference
 from torch import nn
-from ultralytics import YOLO
-from ultralytics.nn.tasks import DetectionModel
-from yolo_plugins import DWConv, GhostConv, Match, register, replace, unregister
-from yolo_plugins.demo.replacement_cases import cases, own_model
-from yolo_plugins.demo.replacement_table import Trial, difference
+from yolo_plugins import DWConv, GhostBottleneck, GhostConv, Match, register, replace, unregister
+from yolo_plugins.blocks.counting import parameters
+from yolo_plugins.models.building import build
 
 vision = torchvision.models
 CASES = {case.name: case for case in cases()}
@@ -30,15 +33,11 @@ QUICK = (
 pytestmark = pytest.mark.usefixtures("patched")
 
 
-def params(model):
-    return sum(p.numel() for p in model.parameters())
-
-
 @pytest.mark.parametrize("name", [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in CASES])
-def test_a_swapped_model_keeps_its_shapes_trains_is_restored_and_exports(name):
+def test_a_swapped_model_keeps_its_shapes_trains_is_restored_and_exports(name: str) -> None:
     trial = Trial(CASES[name])
     report = trial.report
-    assert params(trial.model) == report.params[1] < report.params[0]
+    assert parameters(trial.model) == report.params[1] < report.params[0]
     assert report.macs[1] < report.macs[0]
     assert trial.keeps_shapes()
     assert trial.trains()
@@ -46,7 +45,7 @@ def test_a_swapped_model_keeps_its_shapes_trains_is_restored_and_exports(name):
     assert trial.onnx_difference() < 5e-3
 
 
-def test_a_difference_is_seen_where_values_are_small_and_where_shapes_are_other():
+def test_a_difference_is_seen_where_values_are_small_and_where_shapes_are_other() -> None:
     boxes = torch.tensor([[10.0, 20.0, 0.4], [30.0, 90.0, 0.5], [1.0, 2.0, 0.1], [3.0, 4.0, 0.2]])
     other = boxes.clone()
     other[1, 2] = 0.3
@@ -55,46 +54,56 @@ def test_a_difference_is_seen_where_values_are_small_and_where_shapes_are_other(
     assert difference(boxes[:3], boxes) == float("inf")
 
 
-def test_swapping_by_hand_gives_the_model_that_the_yaml_builds():
-    model = YOLO("yolov8n.yaml").model
+def test_swapping_by_hand_gives_the_model_that_the_yaml_builds() -> None:
+    model, light = build("yolov8n.yaml"), build("yolov8n-ghost.yaml")
     replace(model, "C2fGhost")
     replace(model, "GhostConv", ["model.3", "model.5", "model.7", "model.16", "model.19"])
-    light = YOLO("yolov8n-ghost.yaml").model
     assert {n: p.shape for n, p in model.named_parameters()} == {n: p.shape for n, p in light.named_parameters()}
 
 
-def test_an_ultralytics_models_yaml_follows_so_that_training_builds_the_same():
-    model = YOLO("yolo11n.yaml").model
-    replace(model, "C2fGhost")
-    again = DetectionModel(copy.deepcopy(model.yaml), verbose=False)
+@pytest.mark.parametrize(
+    ("stage", "options", "first_row"),
+    [
+        ("C2fGhost", {}, [256, True, 0.5, 0.25, "silu"]),
+        ("C2f", {"inner": "GhostBottleneck", "gate": "SE"}, [256, True, "GhostBottleneck", "SE", 0.25, "silu"]),
+        ("C2f", {"inner": GhostBottleneck, "gate": "SE(r=4)"}, [256, True, "GhostBottleneck", "SE(r=4)", 0.25, "silu"]),
+        ("C2f", {"inner": "DWConv(d=2)", "act": "relu"}, [256, True, "DWConv(d=2)", None, 0.25, "relu"]),
+    ],
+    ids=["a named stage", "inner block and gate", "a class, and a gate with arguments", "without a gate"],
+)
+def test_an_ultralytics_models_yaml_follows_so_that_training_builds_the_same(
+    stage: str, options: dict[str, Any], first_row: list[Any]
+) -> None:
+    model = build("yolo11n.yaml")
+    report = replace(model, stage, **options)
+    assert {swap.now for swap in report.swapped} == {stage}
+    assert report.params[1] < report.params[0]
+    assert model.yaml["backbone"][2] == [-1, 2, f"plugins.{stage}", first_row]
+    again = type(model)(copy.deepcopy(model.yaml), verbose=False)
     again.load_state_dict(model.state_dict())
     x = torch.rand(1, 3, 64, 64)
     with torch.no_grad():
         assert torch.equal(model.eval()(x)[0], again.eval()(x)[0])
 
 
-def test_swaps_inside_a_row_are_said_to_be_lost_by_a_rebuild():
-    report = replace(YOLO("yolov8n.yaml").model, "GhostConv", "model.2")
-    assert "lie inside a row" in str(report)
+def test_swaps_inside_a_row_are_said_to_be_lost_by_a_rebuild() -> None:
+    assert "lie inside a row" in str(replace(build("yolov8n.yaml"), "GhostConv", "model.2"))
 
 
-def test_a_sequentials_batch_norm_and_activation_go_into_the_block():
+def test_a_sequentials_batch_norm_and_activation_go_into_the_block() -> None:
     model = own_model()
-    report = replace(model, GhostConv)
-    assert report.names == ["3"]
+    assert replace(model, GhostConv).names == ["3"]
     assert isinstance(model[3].primary.act, nn.SiLU)
-    assert isinstance(model[4], nn.Identity)
-    assert isinstance(model[5], nn.Identity)
-    assert isinstance(model[1], nn.BatchNorm2d)
+    assert [type(model[i]) for i in (1, 4, 5)] == [nn.BatchNorm2d, nn.Identity, nn.Identity]
 
 
-def test_a_module_that_does_more_than_call_its_convolution_keeps_the_rest():
+def test_a_module_that_does_more_than_call_its_convolution_keeps_the_rest() -> None:
     class Residual(nn.Module):
-        def __init__(self):
+        def __init__(self) -> None:
             super().__init__()
             self.conv, self.bn, self.act = nn.Conv2d(16, 16, 3, padding=1, bias=False), nn.BatchNorm2d(16), nn.ReLU()
 
-        def forward(self, x):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
             return x + self.act(self.bn(self.conv(x)))
 
     model = nn.Sequential(Residual(), nn.Conv2d(16, 4, 1)).eval()
@@ -103,14 +112,14 @@ def test_a_module_that_does_more_than_call_its_convolution_keeps_the_rest():
     assert torch.equal(rest(x), x + rest.act(rest.bn(rest.conv(x))))
 
 
-def test_a_convolution_whose_norm_is_elsewhere_ends_without_activation():
+def test_a_convolution_whose_norm_is_elsewhere_ends_without_activation() -> None:
     model = vision.resnet18()
     replace(model, "DWConv", "layer1.0.conv1")
     assert isinstance(model.layer1[0].conv1.pointwise.act, nn.Identity)
     assert isinstance(model.layer1[0].bn1, nn.BatchNorm2d)
 
 
-def test_dilation_stride_dtype_and_mode_are_kept():
+def test_dilation_stride_dtype_and_mode_are_kept() -> None:
     model = nn.Sequential(nn.Conv2d(16, 32, 3, 2, padding=2, dilation=2, bias=False)).double().eval()
     replace(model, "DWConv")
     depthwise = model[0].depthwise.conv
@@ -122,51 +131,65 @@ def test_dilation_stride_dtype_and_mode_are_kept():
 @pytest.mark.parametrize(
     ("conv", "reason"),
     [
-        pytest.param(nn.Conv2d(16, 16, 4, 2, 1), "even kernel of 4", id="even"),
-        pytest.param(nn.Conv2d(16, 16, 3), "padded by 0", id="unpadded"),
-        pytest.param(nn.Conv2d(16, 16, 3, padding=1, groups=4), "4 groups", id="grouped"),
-        pytest.param(nn.Conv2d(16, 16, (1, 3), padding=(0, 1)), "1×3 kernel", id="oblong"),
-        pytest.param(nn.Conv2d(16, 16, 3, padding=2, dilation=2, bias=False), "dilation", id="dilated"),
-        pytest.param(nn.Conv2d(16, 16, 3, padding=1), "bias", id="prediction"),
+        (nn.Conv2d(16, 16, 4, 2, 1), "even kernel of 4"),
+        (nn.Conv2d(16, 16, 3), "padded by 0"),
+        (nn.Conv2d(16, 16, 3, padding=1, groups=4), "4 groups"),
+        (nn.Conv2d(16, 16, (1, 3), padding=(0, 1)), "1×3 kernel"),
+        (nn.Conv2d(16, 16, 3, padding=2, dilation=2, bias=False), "dilation"),
+        (nn.Conv2d(16, 16, 3, padding=1), "bias"),
     ],
 )
-def test_what_the_block_cannot_keep_is_left_with_the_reason(conv, reason):
+def test_what_the_block_cannot_keep_is_left_with_the_reason(conv: nn.Module, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         replace(nn.Sequential(conv), "GhostConv")
 
 
-def test_a_dry_run_only_reports():
+def test_a_dry_run_only_reports() -> None:
     model = vision.resnet18()
     report = replace(model, "GhostConv", dry_run=True)
-    assert params(model) == report.params[0] > report.params[1]
+    assert parameters(model) == report.params[0] > report.params[1]
     assert isinstance(model.layer1[0].conv1, nn.Conv2d)
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        pytest.param({"where": "layr2"}, "nearest are layer2", id="name"),
-        pytest.param({"where": "re:("}, "not a regular expression", id="regex"),
-        pytest.param({"where": "neck"}, "matches no module", id="part"),
-        pytest.param({"block": "GostConv"}, "did you mean GhostConv", id="block"),
-        pytest.param({"block": "SE"}, "keeps its input's channels", id="attention"),
-        pytest.param({"ratios": 2}, "no option 'ratios'", id="option"),
-        pytest.param({"match": Match(channels=4096)}, "match begins at 4096", id="match"),
+        ({"where": "layr2"}, "nearest are layer2"),
+        ({"where": "re:("}, "not a regular expression"),
+        ({"where": "neck"}, "matches no module"),
+        ({"block": "GostConv"}, "did you mean GhostConv"),
+        ({"block": "SE"}, "keeps its input's channels"),
+        ({"ratios": 2}, "GhostConv has no argument ratios; it has k, s, ratio, cheap_k, act"),
+        ({"match": Match(channels=4096)}, "match begins at 4096"),
     ],
 )
-def test_what_cannot_be_done_is_said(arguments, message):
+def test_what_cannot_be_done_is_said(arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         replace(vision.resnet18(), **{"block": "GhostConv", **arguments})
 
 
-def test_a_users_own_block_can_be_put_in():
-    class Thin(nn.Sequential):
-        row = "conv"
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"inner": "GostBottleneck"}, "did you mean GhostBottleneck"),
+        ({"gate": "DWConv"}, "DWConv is no gate; gates are SE"),
+        ({"inner": "ShuffleUnit(g=5)"}, "cannot be divided into 5 groups"),
+    ],
+)
+def test_parts_that_no_stage_can_be_made_of_are_said_and_nothing_is_swapped(options: Any, message: str) -> None:
+    model = build("yolov8n.yaml")
+    before = copy.deepcopy(model.yaml)
+    with pytest.raises(ValueError, match=message):
+        replace(model, "C2f", **options)
+    assert model.yaml == before
 
+
+def test_a_users_own_block_can_be_put_in() -> None:
+    @register("conv")
+    class Thin(nn.Sequential):
         def __init__(self, c1: int, c2: int, k: int = 3, s: int = 1) -> None:
             super().__init__(DWConv(c1, c2, k, s))
 
-    register(Thin)
     try:
         report = replace(vision.resnet18(), "Thin", "layer3")
         assert {swap.now for swap in report.swapped} == {"Thin"}

@@ -1,63 +1,54 @@
 """Pretrained weights by name, and by a row map where rows were put in."""
 
+from __future__ import annotations
+
+from pathlib import Path
+
 import pytest
 import torch
 import yaml
-from ultralytics import YOLO
+from conftest import Environment
+from yolo_plugins.models.building import build
+from yolo_plugins.rows.description import read
 from yolo_plugins.rows.row_map import row_map
 from yolo_plugins.rows.yaml_files import stock_file
 
 import patch_ultralytics
 
-pytestmark = pytest.mark.usefixtures("patched")
 
-
-def with_a_row_put_in(at):
-    """YOLOv8 with an SE gate as row `at`, and every later `from` moved on."""
-    cfg = yaml.safe_load(stock_file("yolov8.yaml").read_text())
-    for row in cfg["backbone"][at:] + cfg["head"]:
+@pytest.fixture
+def with_a_row_put_in(tmp_path: Path) -> str:
+    """YOLOv8 with an SE gate as row 10, and every later `from` moved on."""
+    model = read(stock_file("yolov8.yaml"))
+    for row in model["head"]:
         sources = row[0] if isinstance(row[0], list) else [row[0]]
-        moved = [f + 1 if f >= at else f for f in sources]
+        moved = [f + 1 if f >= 10 else f for f in sources]
         row[0] = moved if isinstance(row[0], list) else moved[0]
-    cfg["backbone"].insert(at, [-1, 1, "plugins.SE", [16]])
-    return cfg
-
-
-def test_a_row_put_in_keeps_every_later_layers_weights(tmp_path):
+    model["backbone"].append([-1, 1, "plugins.SE", [16]])
     file = tmp_path / "yolov8n-gate.yaml"
-    file.write_text(yaml.safe_dump(with_a_row_put_in(10)))
-    pretrained, model = YOLO("yolov8n.yaml").model, YOLO(file).model
+    file.write_text(yaml.safe_dump(model))
+    return str(file)
+
+
+def test_a_row_put_in_keeps_every_later_layers_weights(patched: None, with_a_row_put_in: str) -> None:
+    pretrained, model = build("yolov8n.yaml"), build(with_a_row_put_in)
+    before = list(pretrained.state_dict())
     model.load(pretrained)
     ours, theirs = model.state_dict(), pretrained.state_dict()
-    assert torch.equal(ours["model.9.cv1.conv.weight"], theirs["model.9.cv1.conv.weight"])
-    assert torch.equal(ours["model.13.cv1.conv.weight"], theirs["model.12.cv1.conv.weight"])
-    assert torch.equal(ours["model.23.cv3.2.2.weight"], theirs["model.22.cv3.2.2.weight"])
+    assert list(theirs) == before, "the pretrained model itself is left as it was"
+    for row, stock, name in ((9, 9, "cv1.conv.weight"), (13, 12, "cv1.conv.weight"), (23, 22, "cv3.2.2.weight")):
+        assert torch.equal(ours[f"model.{row}.{name}"], theirs[f"model.{stock}.{name}"])
 
 
-def test_the_pretrained_model_itself_is_left_as_it_was(tmp_path):
-    file = tmp_path / "yolov8n-gate.yaml"
-    file.write_text(yaml.safe_dump(with_a_row_put_in(10)))
-    pretrained = YOLO("yolov8n.yaml").model
-    names = list(pretrained.state_dict())
-    YOLO(file).model.load(pretrained)
-    assert list(pretrained.state_dict()) == names
+def test_stock_models_load_as_ever() -> None:
+    from ultralytics.nn.tasks import DetectionModel
 
-
-def test_stock_models_load_as_ever():
-    from ultralytics.nn.tasks import BaseModel
-
-    patched_load = BaseModel.load
-    patch_ultralytics.revert()
-    assert BaseModel.load is not patched_load
-    expected = YOLO("yolov8n.yaml").model
-    other = YOLO("yolov8n.yaml").model
+    other, expected, model = (DetectionModel("yolov8n.yaml", verbose=False) for _ in range(3))
     expected.load(other)
     patch_ultralytics.apply()
-    model = YOLO("yolov8n.yaml").model
     model.load(other)
-    assert all(
-        torch.equal(a, b) for a, b in zip(model.state_dict().values(), expected.state_dict().values(), strict=True)
-    )
+    states = zip(model.state_dict().values(), expected.state_dict().values(), strict=True)
+    assert all(torch.equal(ours, theirs) for ours, theirs in states)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +60,7 @@ def test_stock_models_load_as_ever():
         pytest.param("Xbcc", "abc", {1: 1, 2: 2}, id="one swapped and one put in"),
     ],
 )
-def test_rows_are_matched_in_their_order(ours, theirs, mapping):
+def test_rows_are_matched_in_their_order(ours: str, theirs: str, mapping: dict[int, int]) -> None:
     rows = {letter: {"weight": (ord(letter), 1)} for letter in "abcX"}
     found, fitting = row_map([rows[x] for x in ours], [rows[x] for x in theirs])
     assert fitting == len(mapping)
@@ -82,19 +73,18 @@ STILL = ("optimizer=SGD", "lr0=0", "warmup_epochs=0", "weight_decay=0")
 
 
 @pytest.fixture(scope="module")
-def trained(active, shapes, tmp_path_factory):
+def trained(active: Environment, shapes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A stock model trained for one epoch; its checkpoint."""
     folder = tmp_path_factory.mktemp("stock")
     active.run("yolo", "train", "model=yolov8n.yaml", f"data={shapes}", *TRAIN, f"project={folder}", cwd=folder)
     return folder / "train" / "weights" / "last.pt"
 
 
-@pytest.mark.parametrize("rows", ["aligned", "one put in"])
-def test_yolo_train_takes_a_trained_stock_models_tensors_and_says_how_many(rows, active, shapes, trained, tmp_path):
-    file = "yolov8n-ghost.yaml"
-    if rows == "one put in":
-        file = tmp_path / "yolov8n-gate.yaml"
-        file.write_text(yaml.safe_dump(with_a_row_put_in(10)))
+@pytest.mark.parametrize("put_in", [False, True], ids=["aligned", "one row put in"])
+def test_yolo_train_takes_a_trained_stock_models_tensors_and_says_how_many(
+    put_in: bool, active: Environment, shapes: Path, trained: Path, with_a_row_put_in: str, tmp_path: Path
+) -> None:
+    file = with_a_row_put_in if put_in else "yolov8n-ghost.yaml"
     done = active.run(
         "yolo", "train", f"model={file}", f"pretrained={trained}", f"data={shapes}", *TRAIN, *STILL,
         f"project={tmp_path}", cwd=tmp_path,
@@ -103,16 +93,15 @@ def test_yolo_train_takes_a_trained_stock_models_tensors_and_says_how_many(rows,
         torch.load(path, map_location="cpu", weights_only=False)["model"].float()
         for path in (tmp_path / "train" / "weights" / "last.pt", trained)
     )
-    moved = {i: i - (i > 10) for i in range(24) if i != 10} if rows == "one put in" else {i: i for i in range(23)}
     theirs = {
-        f"model.{ours}.{name}": tensor
-        for ours, row in moved.items()
-        for name, tensor in stock.model[row].state_dict().items()
+        f"model.{i + (put_in and i > 9)}.{name}": tensor
+        for i, row in enumerate(stock.model)
+        for name, tensor in row.state_dict().items()
     }
     taken = [n for n, tensor in light.state_dict().items() if n in theirs and theirs[n].shape == tensor.shape]
     said = done.stdout + done.stderr
     assert f"Transferred {len(taken)}/{len(light.state_dict())} items" in said
-    assert ("rows 11 ← 10" in said or "13 ← 12" in said) == (rows == "one put in")
+    assert ("rows 11 ← 10" in said or "13 ← 12" in said) == put_in
     parameters = dict(light.named_parameters())  # statistics move on, even where nothing is learnt
     assert all(torch.equal(parameters[name], theirs[name]) for name in taken if name in parameters)
     assert len(taken) > 100

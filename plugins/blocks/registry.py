@@ -103,6 +103,8 @@ class Spec:
                 raise TypeError(f"{cls.__name__}: {what} has {unknown[0]!r}; there are {', '.join(allowed)}")
         if self.gate and self.row != "same":
             raise TypeError(f"{cls.__name__}: a gate keeps its channels, so its row is 'same', not {self.row!r}")
+        if self.gate and names[:1] != ["c1"]:
+            raise TypeError(f"{cls.__name__}: a gate is made for its channels, so it begins with c1, not {names}")
 
 
 BLOCKS: dict[str, type[nn.Module]] = {}
@@ -206,8 +208,9 @@ def import_all(package: str, path: Iterable[str]) -> None:
 def checkpoint_classes() -> list[type[nn.Module]]:
     """Every class that a checkpoint may hold: the pack's, and those of the files of users' blocks."""
     classes = dict.fromkeys(PUBLIC.values())
-    for module in {cls.__module__ for cls in BLOCKS.values() if cls.__module__ != PACKAGE}:
-        for cls in vars(sys.modules[module]).values():
+    for block in [cls for cls in BLOCKS.values() if cls.__module__ != PACKAGE]:
+        classes[block], module = None, block.__module__
+        for cls in vars(sys.modules.get(module, object)).values():
             if isinstance(cls, type) and issubclass(cls, nn.Module) and cls.__module__ == module:
                 classes[cls] = None
     return list(classes)

@@ -15,7 +15,7 @@ from .geometry import require_odd, require_positive
 from .registry import register
 
 
-@register("conv", source="RepGhost, 2211.06088", example={"c1": 64, "c2": 64})
+@register("conv", source="RepGhost, 2211.06088", example={"c1": 64, "c2": 128, "k": 3})
 class RepGhostConv(Foldable):
     """k×k convolution → cheap depthwise one with batch norm, plus its input with batch norm → activation.
 

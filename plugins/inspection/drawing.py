@@ -12,7 +12,7 @@ from torch.utils.hooks import RemovableHandle
 
 from ..blocks.conv import ConvBNAct
 from ..blocks.counting import evaluated
-from ..blocks.registry import BLOCKS, spec_of
+from ..blocks.registry import BLOCKS, PACKAGE, spec_of
 from .block_costs import build, measurable
 
 SHOWN = {"cat": "concatenate", "add": "add", "mul": "multiply", "transpose": "shuffle", "chunk": "split"}
@@ -24,7 +24,7 @@ def page() -> str:
     parts = [
         "# What flows through each block\n\nMade by `yolo-plugins draw all > docs/blocks.md`; C×H×W on the arrows.\n"
     ]
-    for block in measurable():
+    for block in (name for name in measurable() if BLOCKS[name].__module__ == PACKAGE):
         spec = spec_of(BLOCKS[block])
         given = {"c1": 64, "c2": 64, **(spec.example if spec else {})}
         module, full = build(block, given)

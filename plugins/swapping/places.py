@@ -17,7 +17,7 @@ from ..blocks.geometry import same_padding
 from ..blocks.registry import spec_of
 from ..blocks.signature import refuse_unknown, signature_of
 
-GEOMETRY = {"conv": ("k", "s", "d"), "bottleneck": ("k", "s", "mid", "shortcut"), "stage": ("n", "shortcut", "e")}
+GEOMETRY = {"conv": ("k", "s", "d"), "bottleneck": ("k", "s", "mid", "shortcut"), "stage": ("n", "shortcut", "e", "c3k")}
 """What a block of each kind is told about its place, as far as its signature has it."""
 
 
@@ -25,7 +25,7 @@ GEOMETRY = {"conv": ("k", "s", "d"), "bottleneck": ("k", "s", "mid", "shortcut")
 class Place:
     """A convolution, bottleneck or stage of c1 → c2 channels at stride s, as the block that stands in must keep it.
 
-    `n` inner blocks of ratio `e` make a stage, `mid` hidden channels a bottleneck. `act` is the activation at the end,
+    `n` inner blocks of ratio `e` make a stage, stages themselves where `c3k` is true, `mid` hidden channels a bottleneck. `act` is the activation at the end,
     None for none.
     """
 
@@ -38,6 +38,7 @@ class Place:
     n: int = 1
     shortcut: bool = False
     e: float = 0.5
+    c3k: bool = False
     mid: int = 0
     act: nn.Module | None = None
 
@@ -209,7 +210,8 @@ def _stage(module: nn.Module) -> Place | None:
         cv1.out_channels // 2 * (2 + len(m)),
     )
     hidden = cv1.out_channels // 2 if halved else cv1.out_channels
-    return Place("stage", c1, c2, n=len(m), shortcut=shortcut, e=min(hidden / c2, 0.5), act=act)
+    nested = all(_outer(block, "cv3") is not None and hasattr(block, "m") for block in m)
+    return Place("stage", c1, c2, n=len(m), shortcut=shortcut, e=min(hidden / c2, 0.5), c3k=nested, act=act)
 
 
 def _bottleneck(module: nn.Module) -> Place | None:
@@ -233,8 +235,8 @@ def _bottleneck(module: nn.Module) -> Place | None:
         raise NoPlace("is dilated inside")
     first, last = spatial[0], spatial[-1]
     return Place(
-        "bottleneck", first.in_channels, last.out_channels, kernel, stride, 1, 1, shortcut,
-        min(first.out_channels / last.out_channels, 0.5), first.out_channels, _last_activation(module),
+        "bottleneck", first.in_channels, last.out_channels, kernel, stride, shortcut=shortcut,
+        e=min(first.out_channels / last.out_channels, 0.5), mid=first.out_channels, act=_last_activation(module),
     )  # fmt: skip
 
 

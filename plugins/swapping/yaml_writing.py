@@ -88,7 +88,7 @@ def swap_yaml(model: str, swap: str, *, figures: bool = True) -> SwappedYAML:
         f"# {_family(file.stem)} {TASKS.get(task, task)} with {chosen.title}.\n# {where}\n"
         f"# Rows are those of {file.name} one for one, so what is untouched takes its pretrained weights by name.\n"
         f"# {sum(bool(edit.block) for edit in edits)} of its {_counted(edits)} are swapped: "
-        f"`yolo-plugins yaml {file.name} --swap {label}`\n\n"
+        f"`yolo-plugins yaml {file.name} --swap {swap}`\n\n"
     )
     return SwappedYAML(name, head + _with_figures(body, name, costs), edits)
 

@@ -33,6 +33,8 @@ def main() -> None:
     parser.add_argument("models", nargs="*", default=["yolov8n.yaml", "yolo11n.yaml", "yolo26n.yaml"])
     parser.add_argument("--rounds", type=int, default=40)
     args = parser.parse_args()
+    if args.rounds < 6:
+        parser.error("fewer than 6 rounds have no interval")
     torch.set_num_threads(1)
     LOGGER.setLevel("ERROR")
     for name in args.models:
