@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import re
 import subprocess
-import sys
 import sysconfig
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from ..tables import columns
 from .console import Console
@@ -47,22 +48,13 @@ class Settings:
     tasks: tuple[str, ...] = tuple(TASKS)
 
 
-@dataclass
+@dataclass(frozen=True)
 class Result:
-    """What came of one task."""
+    """What came of one task: its line of the table, by heading, and its training's epochs."""
 
     task: str
-    seconds: float
-    box_map50: float
-    box_map: float
-    mask_map50: float | None
-    params: int
-    gflops: float
-    onnx_megabytes: float
-    onnx_runtime: str
-    onnx_difference: float
-    boxes: str
-    curve: list[dict[str, float]] = field(default_factory=list)
+    line: dict[str, str]
+    curve: list[dict[str, float]]
 
 
 def run(settings: Settings, activate: Callable[[], tuple[Path, bool]]) -> list[Result]:
@@ -106,7 +98,9 @@ def run(settings: Settings, activate: Callable[[], tuple[Path, bool]]) -> list[R
     for task in settings.tasks:
         say(f"   {beside(folder, task, data.parent)}   labels beside predictions")
     say(f"   {curves(folder, {r.task: r.curve for r in results})}   training curves")
-    say(f"\n{table(results)}\n\nin {clock(time.monotonic() - start)}; everything is in {folder}")
+    lines = [list(results[0].line), *(list(result.line.values()) for result in results)]
+    table = columns(lines, right=range(1, len(lines[0])))
+    say(f"\n{table}\n\nin {clock(time.monotonic() - start)}; everything is in {folder}")
     return results
 
 
@@ -130,38 +124,6 @@ def _side_by_side(settings: Settings, data: Path, console: Console) -> list[Resu
         except BaseException:
             stop.set()
             raise
-
-
-def table(results: Sequence[Result]) -> str:
-    """The results as a short table."""
-    heading = [
-        "model",
-        "params",
-        "GFLOPs",
-        "box mAP50",
-        "mAP50-95",
-        "mask mAP50",
-        "ONNX MB",
-        "ONNX − torch",
-        "same boxes",
-        "time",
-    ]
-    rows = [
-        [
-            TASKS[r.task].removesuffix(".yaml"),
-            f"{r.params:,}",
-            f"{r.gflops:.1f}",
-            f"{r.box_map50:.3f}",
-            f"{r.box_map:.3f}",
-            "–" if r.mask_map50 is None else f"{r.mask_map50:.3f}",
-            f"{r.onnx_megabytes:.1f}",
-            f"{r.onnx_difference:.0e}",
-            r.boxes,
-            clock(r.seconds),
-        ]
-        for r in results
-    ]
-    return columns([heading, *rows], right=range(1, len(heading)))
 
 
 class _Task:
@@ -188,31 +150,43 @@ class _Task:
         predict = [f"model={best}", f"source={images}", size, *place, f"name={task}-predict"]
         self.yolo("predict", *predict, "save_txt=True", "save_conf=True", "verbose=False")
         self.yolo("export", f"model={best}", "format=onnx", size)
-        check = [sys.executable, "-m", "yolo_plugins.demo.check_onnx", str(best), str(images), str(settings.imgsz)]
-        runtime, difference, boxes = self.command("check", check).strip().splitlines()[-1].split("\t")
-        self.console.say(f"   {task}: {runtime} differs from torch by {float(difference):.0e}; {boxes} boxes the same")
-        return Result(
-            task,
-            time.monotonic() - start,
-            metrics[0],
-            metrics[1],
-            metrics[2] if len(metrics) > 2 else None,
-            int(cost[1].replace(",", "")),
-            float(cost[2]),
-            best.with_suffix(".onnx").stat().st_size / 1e6,
-            runtime,
-            float(difference),
-            boxes,
-            _read_csv(results),
+        row = self.compared(best)
+        same = "–" if row["same_boxes"] is None else f"{row['same_boxes']:.0%}"
+        self.console.say(
+            f"   {task}: boxes of ONNX Runtime and torch differ by {row['boxes_px']:.0e} px; {same} the same"
         )
+        line = {
+            "model": TASKS[task].removesuffix(".yaml"),
+            "params": cost[1],
+            "GFLOPs": cost[2],
+            "box mAP50": f"{metrics[0]:.3f}",
+            "mAP50-95": f"{metrics[1]:.3f}",
+            "mask mAP50": f"{metrics[2]:.3f}" if len(metrics) > 2 else "–",
+            "ONNX MB": f"{best.with_suffix('.onnx').stat().st_size / 1e6:.1f}",
+            "ONNX − torch, px": gap,
+            "same boxes": same,
+            "time": clock(time.monotonic() - start),
+        }
+        return Result(task, line, _read_csv(results))
+
+    def compared(self, best: Path) -> dict[str, Any]:
+        """What `yolo-plugins compare` finds of the exported file beside torch."""
+        folder = self.folder / "comparison" / self.task
+        options = ["--data", str(self.data), "--imgsz", str(self.settings.imgsz), "--rounds", "5", "-o", str(folder)]
+        self.command("compare", "yolo-plugins", "compare", str(best), "--formats", "onnx", *options)
+        (row,) = json.loads((folder / "results.json").read_text(encoding="utf-8"))["rows"]
+        if row["boxes_px"] is None:
+            raise RuntimeError(f"the exported file could not be compared with torch: {row['reason']}")
+        return dict(row)
 
     def yolo(self, mode: str, *arguments: str, watch: Path | None = None) -> str:
-        shown = " ".join(a.replace(f"{self.folder}{os.sep}", "") for a in arguments)  # as it reads inside the folder
-        self.console.say(f"   $ yolo {mode} {shown}")
-        return self.command(mode, [str(Path(sysconfig.get_path("scripts")) / "yolo"), mode, *arguments], watch)
+        return self.command(mode, "yolo", mode, *arguments, watch=watch)
 
-    def command(self, step: str, command: Sequence[str], watch: Path | None = None) -> str:
+    def command(self, step: str, name: str, *arguments: str, watch: Path | None = None) -> str:
         """Run a command with its output in a log file; tells how far it is, and returns the output."""
+        shown = " ".join(a.replace(f"{self.folder}{os.sep}", "") for a in arguments)  # as it reads inside the folder
+        self.console.say(f"   $ {name} {shown}")
+        command = [str(Path(sysconfig.get_path("scripts")) / name), *arguments]
         log, start = self.log(step), time.monotonic()
         log.parent.mkdir(parents=True, exist_ok=True)
         with open(log, "w", encoding="utf-8") as output:

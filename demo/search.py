@@ -26,9 +26,8 @@ from typing import Any
 
 import torch
 from torch import nn
-from yolo_plugins import Schedule, fuse, transplant
+from yolo_plugins import Schedule, transplant
 from yolo_plugins.blocks.counting import multiply_adds
-from yolo_plugins.blocks.registry import spec_of
 from yolo_plugins.comparing import ratio
 from yolo_plugins.files import write_text
 from yolo_plugins.models.building import load, yolo
@@ -105,13 +104,17 @@ def search(args: argparse.Namespace) -> None:
     }
     light = {name: _build(base, edits.values()) for name, edits in found.items()}
     worth = _taught(base, light, found, args) if args.images else {}
-    whole = median(timed({STOCK: _whole(base, args)}, args)[STOCK])
+    models = {STOCK: base, **light}
+    deployed = {name: _deployed(model) for name, model in models.items()}
+    whole = median(timed({STOCK: (deployed[STOCK], [_image(base, args.imgsz)])}, args)[STOCK])
     table: Table = {}
     for i, inputs in _inputs(base, args.imgsz).items():
-        layers = {STOCK: base.model[i], **{name: light[name].model[i] for name in found if i in found[name]}}
+        layers = {name: model.model[i] for name, model in models.items() if name == STOCK or i in found[name]}
         if len(layers) == 1:
             continue
-        times = timed({name: (_deployed(layer), inputs) for name, layer in layers.items()}, args)
+        rows = {name: deployed[name].model[i] for name in layers}
+        alone = {name: (_OnMaps(row) if len(inputs) > 1 else row, inputs) for name, row in rows.items()}
+        times = timed(alone, args)
         macs = {name: multiply_adds(layer, inputs if len(inputs) > 1 else inputs[0]) for name, layer in layers.items()}
         kept = {name: min(1.0, macs[name] / macs[STOCK]) for name in layers}
         table[i] = [
@@ -252,28 +255,11 @@ def _inputs(model: Any, imgsz: int) -> dict[int, list[torch.Tensor]]:
     return {int(i): x if isinstance(x, list) else [x] for i, ((x,), _) in record.items()}
 
 
-def _deployed(layer: nn.Module) -> nn.Module:
+def _deployed(model: Any) -> Any:
     """A copy as it is exported: batch norms folded, a head giving boxes and scores alone."""
-    from ultralytics.nn.modules import Conv, Detect
-    from ultralytics.utils.torch_utils import fuse_conv_and_bn
-
-    layer = copy.deepcopy(layer).eval()
-    ours = spec_of(type(layer)) is not None
-    for module in layer.modules():
-        if isinstance(module, Conv) and hasattr(module, "bn"):
-            module.conv = fuse_conv_and_bn(module.conv, module.bn)
-            del module.bn
-            module.forward = module.forward_fuse  # type: ignore[method-assign]
-        if isinstance(module, Detect):
-            module.export, module.format = True, "onnx"  # type: ignore[assignment]
-    return _OnMaps(fuse(layer) if ours else layer) if isinstance(layer, Detect) else fuse(layer)
-
-
-def _whole(model: Any, args: argparse.Namespace) -> tuple[nn.Module, list[torch.Tensor]]:
-    """A copy of a model as it is exported, and an image for it."""
     model = copy.deepcopy(model).fuse(verbose=False)
     model.model[-1].export, model.model[-1].format = True, "onnx"
-    return model, [_image(model, args.imgsz)]
+    return model
 
 
 def _write_and_check(base: Any, chosen: dict[int, Option], rest: float, args: argparse.Namespace) -> None:
@@ -283,7 +269,8 @@ def _write_and_check(base: Any, chosen: dict[int, Option], rest: float, args: ar
     picked = _build(base, [option.edit for option in chosen.values() if option.edit is not None])
     rows = {k: v for k, v in picked.yaml.items() if k not in ("yaml_file", "scale")}
     write_text(args.output, f"# yolo_plugins.demo.search {args.model}\n{yaml.safe_dump(rows, sort_keys=False)}")
-    times = timed({STOCK: _whole(base, args), "picked": _whole(picked, args)}, args)
+    image = [_image(base, args.imgsz)]
+    times = timed({STOCK: (_deployed(base), image), "picked": (_deployed(picked), image)}, args)
     expected = rest + sum(option.ms for option in chosen.values())
     found = ratio(times[STOCK], times["picked"])
     interval = f" ({found.low:.2f}–{found.high:.2f})" if found.low is not None else ""

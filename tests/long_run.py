@@ -1,6 +1,6 @@
 """Everything that takes too long for the suite, one after another; each writes its result into the repository.
 
-Usage: python tests/long_run.py [versions] [mutants] [soak] [tests]
+Usage: python tests/long_run.py [versions] [soak] [tests]
 """
 
 from __future__ import annotations
@@ -10,11 +10,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-RESULTS = "tests/benchmarks/results"
 RUNS = {
     "versions": ["tests/version_matrix.py"],
-    "mutants": ["tests/benchmarks/bad_input.py", "-o", f"{RESULTS}/bad_input.md"],
-    "soak": ["tests/benchmarks/soak.py", "-o", f"{RESULTS}/soak.md"],
+    "soak": ["tests/benchmarks/soak.py", "-o", "tests/benchmarks/results/soak.md"],
     "tests": ["-m", "pytest", "-m", "slow", "-n", "0"],
 }
 

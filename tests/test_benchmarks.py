@@ -1,28 +1,22 @@
-"""What the benchmarks compare: every variant of lite builds, every way of folding gives the same outputs."""
+"""What the benchmarks compare: variants of lite build, foldings give equal outputs, many exports leave nothing."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
 import torch
-
-sys.path.insert(0, str(Path(__file__).with_name("benchmarks")))
 from fusing import STEPS, Step, pair
 from lite_designs import DESIGNS, write
-
-pytestmark = pytest.mark.usefixtures("patched")
+from soak import soak
+from yolo_plugins.models.building import build
 
 
 @pytest.mark.parametrize("design", DESIGNS)
 def test_a_variant_of_lite_builds_and_is_named_after_its_scale(design: str, tmp_path: Path) -> None:
-    from ultralytics import YOLO
-
     file = write(design, tmp_path)
     assert file.name.startswith("yolov8n-")
-    model = YOLO(file).model
-    blocks = {type(layer).__name__ for layer in model.model}
+    blocks = {type(layer).__name__ for layer in build(str(file)).model}
     assert ("RepGhostStage" in blocks) is not design.startswith("C2f")
     assert ("LiteDetect" in blocks) is (design != "stock head")
 
@@ -34,3 +28,10 @@ def test_a_folded_model_gives_the_same_outputs_from_other_layers(step: Step) -> 
     expected = before(image)
     assert (after(image) - expected).abs().max() < 1e-4 * expected.abs().max()
     assert str(before) != str(after)
+
+
+@pytest.mark.filterwarnings("ignore")  # the tracer's
+def test_models_built_fused_and_exported_again_and_again_leave_memory_and_registries_as_they_are() -> None:
+    memory, first, last = soak(["yolov8n-ghost.yaml", "mobilenetv3-small-cls.yaml"], cycles=4, seconds=600)
+    assert first == last
+    assert memory[-1] - memory[1] < 3, memory

@@ -18,7 +18,7 @@ from yolo_plugins.training.norm_statistics import measured_norms
 FAST = ["ghostnet-cls.yaml", "yolov8n-mobilenetv3.yaml", "yolov8n-shufflenetv1-seg.yaml"]
 SLOW = [
     *(f"{network}-cls.yaml" for network in ("shufflenetv1", "mobilenetv3", "mobilenetv3-small")),
-    *("yolov8n-ghostnet.yaml", "yolov8n-ghostnet-seg.yaml", "yolov8n-shufflenetv1.yaml", "yolov8n-mobilenetv3-seg.yaml"),
+    *(f"yolov8n-{network}.yaml" for network in ("ghostnet", "ghostnet-seg", "shufflenetv1", "mobilenetv3-seg")),
 ]
 TRAIN = ["imgsz=64", "epochs=1", "batch=4", "workers=0", "plots=False", "seed=0", "amp=False"]
 
@@ -40,7 +40,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @torch.no_grad()
 def enliven(network: Any, x: torch.Tensor) -> None:
-    """After so few steps all outputs are alike: batch norms that fit the images, and classes one apart, tell them apart."""
+    """Batch norms that fit the images, and classes one apart: after so few steps all outputs would be alike."""
     with measured_norms(network):
         network(torch.rand(8, 3, 64, 64))
     if network.task == "classify":

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 import yolo_plugins as yp
 from cases import randomise
 from torch import nn
+from yolo_plugins.blocks.counting import parameters
 
-torchvision = pytest.importorskip("torchvision")
 mobilenet = pytest.importorskip("torchvision.models.mobilenetv3")
-
-
-def params(module: nn.Module) -> int:
-    return sum(p.numel() for p in module.parameters())
 
 
 def macs(module: nn.Module, *shape: int) -> float:
@@ -30,17 +28,17 @@ def copy_in_order(source: nn.Module, target: nn.Module) -> None:
 
 
 def test_ghost_conv_64_to_128_has_the_figures_of_the_literature() -> None:
-    block = yp.GhostConv(64, 128, 3)
-    assert params(block) == 37_696
-    assert macs(block, 1, 64, 32, 32) == 38_862_848
-    plain = nn.Conv2d(64, 128, 3, padding=1)
-    assert params(plain) == 73_856
-    assert macs(plain, 1, 64, 32, 32) == 75_497_472
+    for module, params, multiply_adds in (
+        (yp.GhostConv(64, 128, 3), 37_696, 38_862_848),
+        (nn.Conv2d(64, 128, 3, padding=1), 73_856, 75_497_472),
+    ):
+        assert parameters(module) == params
+        assert macs(module, 1, 64, 32, 32) == multiply_adds
 
 
 def test_dilated_depthwise_64_to_128_has_the_figures_of_the_literature() -> None:
-    assert params(yp.DWConv(64, 128, 3, 1, 2)) == 9_152
-    assert params(yp.ConvBNAct(64, 128, 3, d=2)) == 73_984
+    assert parameters(yp.DWConv(64, 128, 3, 1, 2)) == 9_152
+    assert parameters(yp.ConvBNAct(64, 128, 3, d=2)) == 73_984
     small = yp.DWConv(4, 8)
     assert sum(m.weight.numel() for m in small.modules() if isinstance(m, nn.Conv2d)) == 36 + 32
 
@@ -83,10 +81,11 @@ def test_inverted_residual_equals_torchvisions(c1: int, k: int, mid: int, c2: in
     setting = mobilenet.InvertedResidualConfig(c1, k, mid, c2, se, act, s, 1, 1.0)
     theirs = randomise(mobilenet.InvertedResidual(setting, nn.BatchNorm2d))
     activation = {"RE": "relu", "HS": "hardswish"}[act]
-    ours = yp.InvertedResidual(c1, c2, s, mid / c1, k, 0.25 if se else 0.0, activation).eval()
-    copy_in_order(theirs, ours)
     x = torch.randn(2, c1, 15, 11)
-    torch.testing.assert_close(ours(x), theirs(x), atol=1e-5, rtol=1e-5)
+    for width in ({"expand": mid / c1}, {"mid": mid}):
+        ours = yp.InvertedResidual(c1, c2, s, k=k, se=0.25 if se else 0.0, act=activation, **width).eval()
+        copy_in_order(theirs, ours)
+        torch.testing.assert_close(ours(x), theirs(x), atol=1e-5, rtol=1e-5)
 
 
 def test_h_swish_is_not_the_one_with_a_sigmoid() -> None:
@@ -131,10 +130,6 @@ def test_shuffle_unit_equals_its_equations() -> None:
     torch.testing.assert_close(unit(x), torch.relu(torch.cat([y, pooled], 1)))
 
 
-def test_se_of_few_channels_keeps_one_hidden_channel() -> None:
-    assert yp.SE(8, 16).reduce.out_channels == 1
-
-
 def test_c2f_se_takes_all_weights_of_ultralytics_c2f_by_name() -> None:
     modules = pytest.importorskip("ultralytics.nn.modules")
     theirs, ours = modules.C2f(16, 32, 2, True), yp.C2fSE(16, 32, 2, True)
@@ -143,12 +138,9 @@ def test_c2f_se_takes_all_weights_of_ultralytics_c2f_by_name() -> None:
     assert all(".gate." in name for name in missing)
 
 
-REFUSED = [
+REFUSED: list[tuple[Callable[[], object], str]] = [
     (lambda: yp.ShuffleUnit(24, 30, 2, 3), r"c2=30 is not divisible by 4"),
-    (
-        lambda: yp.ShuffleUnit(24, 384, 2, 5),
-        r"c1=24 and c2/4=96 cannot be divided into 5 groups.*: 1, 2, 3, 4, 6, 8",
-    ),
+    (lambda: yp.ShuffleUnit(24, 384, 2, 5), r"c1=24 and c2/4=96 cannot be divided into 5 groups.*: 1, 2, 3, 4, 6, 8"),
     (lambda: yp.ShuffleUnit(12, 40, 2, 4), r"c2/4=10 cannot be divided into 4 groups; group counts that fit: 1, 2"),
     (lambda: yp.ShuffleUnit(24, 48), r"c1=24 and c2=48 must be equal"),
     (lambda: yp.ShuffleUnit(48, 48, 2), r"c2=48 must exceed c1=48"),
@@ -159,19 +151,22 @@ REFUSED = [
     (lambda: yp.ConvBNAct(3, 8.0), r"c2=8.0 must be a whole number"),
     (lambda: yp.ConvBNAct(3, 8, act="swoosh"), r"act='swoosh'.*relu.*silu"),
     (lambda: yp.GhostConv(4, 8, ratio=1), r"ratio=1 leaves no maps"),
-    (lambda: yp.GhostConv(4, 8, d=4), r"kernel d=4 is even"),
+    (lambda: yp.GhostConv(4, 8, cheap_k=4), r"kernel cheap_k=4 is even"),
     (lambda: yp.GhostBottleneck(4, 8, 8, s=3), r"stride s=3"),
     (lambda: yp.SqueezeExcite(8, 0), r"ratio=0 must be above 0"),
     (lambda: yp.SE(8, 0), r"r=0 must be"),
     (lambda: yp.InvertedResidual(8, 8, expand=0.5), r"expand=0.5 must be at least 1"),
+    (lambda: yp.InvertedResidual(8, 8, 1.0), r"stride s=1.0 is not one of 1, 2"),
     (lambda: yp.C2fGhost(8, 1), r"c2=1 with e=0.5 leaves no hidden channels"),
+    (lambda: yp.C2fGhost(8, 8, e=float("nan")), r"C2fGhost: e=nan must be a number"),
     (lambda: yp.C2fShuffle(8, 24, 1, g=4), r"ShuffleUnit: c2/4=3 cannot be divided into 4 groups"),
     (lambda: yp.C2fSE(8, 8, 0), r"n=0 must be"),
+    (lambda: yp.ShuffleNetV1Stage(24, 3, groups=[3]), r"groups=\[3\] is not supported"),
     (lambda: yp.channel_shuffle(torch.zeros(1, 6, 2, 2), 4), r"6 channels cannot be divided into 4 groups"),
 ]
 
 
 @pytest.mark.parametrize(("build", "message"), REFUSED, ids=[message[:40] for _, message in REFUSED])
-def test_impossible_geometry_is_refused_with_the_numbers(build, message: str) -> None:
+def test_impossible_geometry_is_refused_with_the_numbers(build: Callable[[], object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         build()

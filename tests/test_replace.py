@@ -62,23 +62,24 @@ def test_swapping_by_hand_gives_the_model_that_the_yaml_builds() -> None:
 
 
 @pytest.mark.parametrize(
-    ("stage", "options", "first_row"),
+    ("stage", "options", "row_6"),
     [
-        ("C2fGhost", {}, [256, True, 0.5, 0.25, "silu"]),
-        ("C2f", {"inner": "GhostBottleneck", "gate": "SE"}, [256, True, "GhostBottleneck", "SE", 0.25, "silu"]),
-        ("C2f", {"inner": GhostBottleneck, "gate": "SE(r=4)"}, [256, True, "GhostBottleneck", "SE(r=4)", 0.25, "silu"]),
-        ("C2f", {"inner": "DWConv(d=2)", "act": "relu"}, [256, True, "DWConv(d=2)", None, 0.25, "relu"]),
+        ("C2fGhost", {}, [512, True, 0.5, 0.5, "silu"]),
+        ("C2f", {"inner": "GhostBottleneck", "gate": "SE"}, [512, True, "GhostBottleneck", "SE", 0.5, "silu"]),
+        ("C2f", {"inner": GhostBottleneck, "gate": "SE(r=4)"}, [512, True, "GhostBottleneck", "SE(r=4)", 0.5, "silu"]),
+        ("C2f", {"inner": "DWConv(d=2)", "act": "relu"}, [512, True, "DWConv(d=2)", None, 0.5, "relu"]),
+        ("C3k2", {"inner": "GhostBottleneck", "gate": "SE"}, [512, True, "GhostBottleneck", "SE", 0.5, "silu"]),
     ],
-    ids=["a named stage", "inner block and gate", "a class, and a gate with arguments", "without a gate"],
+    ids=["a named stage", "inner block and gate", "a class, and a gate with arguments", "without a gate", "chains"],
 )
 def test_an_ultralytics_models_yaml_follows_so_that_training_builds_the_same(
-    stage: str, options: dict[str, Any], first_row: list[Any]
+    stage: str, options: dict[str, Any], row_6: list[Any]
 ) -> None:
     model = build("yolo11n.yaml")
     report = replace(model, stage, **options)
     assert {swap.now for swap in report.swapped} == {stage}
     assert report.params[1] < report.params[0]
-    assert model.yaml["backbone"][2] == [-1, 2, f"plugins.{stage}", first_row]
+    assert model.yaml["backbone"][6] == [-1, 2, f"plugins.{stage}", row_6]
     again = type(model)(copy.deepcopy(model.yaml), verbose=False)
     again.load_state_dict(model.state_dict())
     x = torch.rand(1, 3, 64, 64)

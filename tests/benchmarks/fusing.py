@@ -12,7 +12,6 @@ import argparse
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import torch
@@ -21,8 +20,6 @@ from torch import Tensor, nn
 from ultralytics.nn.modules import DFL
 from yolo_plugins import ConvBNAct, GhostConv, RepGhostConv, ShuffleUnit
 from yolo_plugins.demo.search import timed
-
-import patch_ultralytics
 
 
 class DenseShuffleUnit(nn.Module):
@@ -107,17 +104,12 @@ class Step:
 STEPS = [
     Step("RepGhost's two branches as one convolution", "yolov8n-lite.yaml", RepGhostConv),
     Step("softmax over distances as a product", "yolov8n-se.yaml", DFL),
-    Step(
-        "shuffle in a dense first convolution",
-        "yolov8n-shuffle.yaml",
-        ShuffleUnit,
-        partial(DenseShuffleUnit, first=True),
-    ),
-    Step(
-        "shuffle in a dense second convolution",
-        "yolov8n-shuffle.yaml",
-        ShuffleUnit,
-        partial(DenseShuffleUnit, first=False),
+    *(
+        Step(f"shuffle in a dense {which} convolution", "yolov8n-shuffle.yaml", ShuffleUnit, make)
+        for which, make in (
+            ("first", lambda unit: DenseShuffleUnit(unit, first=True)),
+            ("second", lambda unit: DenseShuffleUnit(unit, first=False)),
+        )
     ),
     Step("Ghost's concatenation as a copying convolution", "yolov8n-ghost.yaml", GhostConv, CopyingGhost, relu=True),
 ]
@@ -127,16 +119,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add_options(parser)
     args = parser.parse_args()
-    patch_ultralytics.apply()
     image = torch.rand(1, 3, args.imgsz, args.imgsz)
     print(f"| step | in fuse | times as fast in {args.runtime} | largest change |\n|---|---|--:|--:|")
     for step in STEPS:
         before, after = pair(step)
         outputs = before(image)
         change = ((outputs - after(image)).abs().max() / outputs.abs().max()).item()
-        for layer in after.modules():
-            if isinstance(layer, CopyingGhost):
-                layer.in_order = False
+        for layer in filter(lambda m: isinstance(m, CopyingGhost), after.modules()):
+            layer.in_order = False
         times = timed({"before": (before, [image]), "after": (after, [image])}, args)
         kept = "yes" if step.make is None else "no"
         print(f"| {step.name} | {kept} | {shown(times['before'], times['after'])} | {change:.0e} |", flush=True)

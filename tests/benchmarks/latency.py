@@ -13,10 +13,9 @@ from statistics import median
 from typing import Any
 
 import torch
-from yolo_plugins.comparing.intervals import ratio
+from yolo_plugins.comparing import ratio
 from yolo_plugins.demo.search import RUNTIMES, settled, timed
-
-import patch_ultralytics
+from yolo_plugins.models.building import yolo
 
 
 def main() -> None:
@@ -24,7 +23,6 @@ def main() -> None:
     parser.add_argument("models", nargs="+", help="model YAMLs or .pt files; ratios refer to the first")
     add_options(parser)
     args = parser.parse_args()
-    patch_ultralytics.apply()
     image = torch.rand(1, 3, args.imgsz, args.imgsz)
     times = timed({name: (deployed(name), [image]) for name in args.models}, args)
     for name in args.models:
@@ -41,10 +39,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def deployed(model: str, fuse: bool = True) -> Any:
     """The network as the exporter prepares it, its head giving boxes and scores alone."""
-    from ultralytics import YOLO
-
     torch.manual_seed(0)
-    network: Any = YOLO(model).model.requires_grad_(False).eval()
+    network: Any = yolo(model).model.requires_grad_(False).eval()
     if not model.endswith(".pt"):
         settled(network)
     if fuse:
@@ -56,7 +52,7 @@ def deployed(model: str, fuse: bool = True) -> Any:
 def shown(before: list[float], after: list[float]) -> str:
     """How many times as fast, with the interval of the rounds."""
     found = ratio(before, after)
-    return f"{found.median:.2f}× ({found.low or 0:.2f}–{found.high or 0:.2f})"
+    return f"{found.median:.2f}×" + (f" ({found.low:.2f}–{found.high:.2f})" if found.low is not None else "")
 
 
 if __name__ == "__main__":

@@ -14,9 +14,8 @@ from statistics import median
 import torch
 from latency import add_options, deployed, shown
 from yolo_plugins.demo.search import timed
-from yolo_plugins.model_yamls import find
-
-import patch_ultralytics
+from yolo_plugins.model_yamls import FOLDER
+from yolo_plugins.rows.yaml_files import with_scale
 
 STAGE = r"plugins\.RepGhostStage, \[(\d+)\]"
 HEAD = r"plugins\.LiteDetect, \[nc\]"
@@ -47,16 +46,14 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=DESIGNS, default=list(DESIGNS), metavar="NAME")
     parser.add_argument("--keep", type=Path, help="write the YAMLs into this folder, to train them")
     args = parser.parse_args()
-    patch_ultralytics.apply()
     from ultralytics.utils.torch_utils import get_flops
 
     with tempfile.TemporaryDirectory() as name:
         folder = args.keep or Path(name)
         models = {"yolov8n": "yolov8n.yaml"} | {design: str(write(design, folder)) for design in args.only}
         networks = {name: deployed(model) for name, model in models.items()}
-        times = timed(
-            {name: (network, [torch.rand(1, 3, args.imgsz, args.imgsz)]) for name, network in networks.items()}, args
-        )
+        image = torch.rand(1, 3, args.imgsz, args.imgsz)
+        times = timed({name: (network, [image]) for name, network in networks.items()}, args)
     print(f"| model | GFLOPs | ms in {args.runtime} | times as fast |\n|---|--:|--:|--:|")
     for name, network in networks.items():
         ratio = shown(times["yolov8n"], times[name])
@@ -65,15 +62,13 @@ def main() -> None:
 
 def write(design: str, folder: Path) -> Path:
     """The YAML of a design, at scale n."""
-    path = find("yolov8-lite.yaml")
-    assert path
-    text = path.read_text(encoding="utf-8")
+    text = (FOLDER / "yolov8-lite.yaml").read_text(encoding="utf-8")
     for pattern, replacement in DESIGNS[design]:
         text, count = re.subn(pattern, replacement, text, flags=re.MULTILINE)
-        assert count, f"{design}: {pattern} is nowhere in {path}"
+        assert count, f"{design}: {pattern} is nowhere in yolov8-lite.yaml"
     file = folder / f"yolov8-lite-{list(DESIGNS).index(design)}.yaml"
     file.write_text(text, encoding="utf-8")
-    return file.with_name(file.name.replace("yolov8-", "yolov8n-"))
+    return folder / with_scale(file.name, "n")
 
 
 if __name__ == "__main__":

@@ -22,37 +22,29 @@ from pathlib import Path
 
 import torch
 from torch.nn.modules import module as torch_modules
+from yolo_plugins.blocks.registry import BLOCKS
 from yolo_plugins.files import write_text
-
-import patch_ultralytics
+from yolo_plugins.model_yamls import names as own_models
+from yolo_plugins.models.building import quiet, yolo
+from yolo_plugins.rows.yaml_files import with_scale
+from yolo_plugins.tables import table
 
 FLAT = 10.0
 """10⁶ bytes that the second half of the cycles may add."""
 
 
-def models() -> list[str]:
-    """The pack's model YAMLs, with the letter of their smallest scale where they have scales, and a stock one."""
-    from yolo_plugins.model_yamls import names
-    from yolo_plugins.rows.yaml_files import with_scale
-
-    return [*(with_scale(name, "n") for name in names()), "yolov8n.yaml"]
-
-
-def cycle(model: str, folder: Path) -> None:
-    """Build, fuse and export one model to TorchScript."""
-    from ultralytics import YOLO
-
+def cycle(model: str) -> None:
+    """Build, fuse and export one model to TorchScript, in a folder of its own."""
     here = Path.cwd()
-    os.chdir(folder)
-    try:
-        yolo = YOLO(model)
-        yolo.fuse()
-        assert Path(yolo.export(format="torchscript", imgsz=32)).stat().st_size > 10_000
-    finally:
-        os.chdir(here)
-        forget_traces()
-        for file in folder.glob("*.torchscript"):
-            file.unlink()
+    with tempfile.TemporaryDirectory(prefix="soak-") as folder:
+        os.chdir(folder)
+        try:
+            built = yolo(model)
+            built.fuse()
+            assert Path(built.export(format="torchscript", imgsz=32)).stat().st_size > 10_000
+        finally:
+            os.chdir(here)
+            forget_traces()
 
 
 def forget_traces() -> None:
@@ -74,17 +66,13 @@ def resident() -> float:
 def registries() -> dict[str, int]:
     """The sizes of whatever could grow with each model."""
     from ultralytics.nn import tasks
-    from yolo_plugins.blocks.registry import BLOCKS
 
+    hooks = [kept for name, kept in vars(torch_modules).items() if name.startswith("_global_")]
     return {
         "blocks": len(BLOCKS),
         "names in ultralytics.nn.tasks": len(vars(tasks)),
         "finders": len(sys.meta_path),
-        "hooks of all modules": sum(
-            len(hooks)
-            for name, hooks in vars(torch_modules).items()
-            if name.startswith("_global_") and isinstance(hooks, dict)
-        ),
+        "hooks of all modules": sum(len(kept) for kept in hooks if isinstance(kept, dict)),
         "safe globals": len(torch.serialization.get_safe_globals()),
         "function modes": torch._C._len_torch_function_stack(),
         "modules alive": sum(issubclass(type(thing), torch.nn.Module) for thing in gc.get_objects()),
@@ -93,23 +81,20 @@ def registries() -> dict[str, int]:
 
 def soak(names: list[str], cycles: int, seconds: float) -> tuple[list[float], dict[str, int], dict[str, int]]:
     """Resident memory after each cycle, and the registries after the first and after the last."""
-    from ultralytics.utils import LOGGER
-
-    patch_ultralytics.apply()
-    LOGGER.setLevel("ERROR")
     torch.set_num_threads(1)
     begin = time.monotonic()
     memory: list[float] = []
     first: dict[str, int] = {}
-    with tempfile.TemporaryDirectory(prefix="soak-") as folder:
-        for _ in range(cycles):
+    for _ in range(cycles):
+        with quiet():
             for name in names:
-                cycle(name, Path(folder))
-            memory.append(resident())
-            print(f"cycle {len(memory)}: {memory[-1]:.0f}·10⁶ bytes, {time.monotonic() - begin:.0f} s", flush=True)
-            first = first or registries()
-            if time.monotonic() - begin + (time.monotonic() - begin) / len(memory) > seconds:
-                break
+                cycle(name)
+        memory.append(resident())
+        spent = time.monotonic() - begin
+        print(f"cycle {len(memory)}: {memory[-1]:.0f}·10⁶ bytes, {spent:.0f} s", flush=True)
+        first = first or registries()
+        if spent + spent / len(memory) > seconds:
+            break
     return memory, first, registries()
 
 
@@ -117,23 +102,14 @@ def report(names: list[str], memory: list[float], first: dict[str, int], last: d
     """The figures as Markdown."""
     import ultralytics
 
-    middle = len(memory) // 2
-    at = {"first": 0, "fifth": min(4, len(memory) - 1), "middle": middle, "last": len(memory) - 1}
-    lines = [
+    at = {"first": 0, "fifth": min(4, len(memory) - 1), "middle": len(memory) // 2, "last": len(memory) - 1}
+    sizes = [{"after cycle": f"{which} ({i + 1})", "resident, 10⁶ bytes": round(memory[i])} for which, i in at.items()]
+    grown = [{"registry": name, "after the first cycle": first[name], "after the last": last[name]} for name in first]
+    return (
         f"{len(memory)} cycles of {len(names)} YAMLs, {len(memory) * len(names)} exports; "
-        f"torch {torch.__version__}, Ultralytics {ultralytics.__version__}",
-        "",
-        "| after cycle | resident, 10⁶ bytes |",
-        "|---|--:|",
-        *(f"| {name} ({i + 1}) | {memory[i]:.0f} |" for name, i in at.items()),
-        "",
-        "| registry | after the first cycle | after the last |",
-        "|---|--:|--:|",
-        *(f"| {name} | {first[name]} | {last[name]} |" for name in first),
-        "",
-        f"YAMLs: {', '.join(names)}",
-    ]
-    return "\n".join(lines) + "\n"
+        f"torch {torch.__version__}, Ultralytics {ultralytics.__version__}\n\n{table(sizes, 'markdown')}\n\n"
+        f"{table(grown, 'markdown')}\n\nYAMLs: {', '.join(names)}\n"
+    )
 
 
 def main() -> int:
@@ -144,7 +120,7 @@ def main() -> int:
     parser.add_argument("--models", nargs="+", help="by default all YAMLs of the pack, and yolov8n.yaml")
     parser.add_argument("-o", "--output", type=Path, help="write the figures to this file")
     args = parser.parse_args()
-    names = args.models or models()
+    names = args.models or [*(with_scale(name, "n") for name in own_models()), "yolov8n.yaml"]
     memory, first, last = soak(names, args.cycles, args.minutes * 60)
     text = report(names, memory, first, last)
     print(text)
