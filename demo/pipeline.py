@@ -152,8 +152,9 @@ class _Task:
         self.yolo("export", f"model={best}", "format=onnx", size)
         row = self.compared(best)
         same = "–" if row["same_boxes"] is None else f"{row['same_boxes']:.0%}"
+        gap = f"{row['boxes_px']:.0e}"
         self.console.say(
-            f"   {task}: boxes of ONNX Runtime and torch differ by {row['boxes_px']:.0e} px; {same} the same"
+            f"   {task}: ONNX Runtime's boxes differ from torch's by {gap} px; {same} of the final ones agree"
         )
         line = {
             "model": TASKS[task].removesuffix(".yaml"),
