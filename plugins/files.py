@@ -1,4 +1,4 @@
-"""Files written whole or not at all."""
+"""Files written whole or not at all, and YAML read as plain data."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 
 def write(path: Path, save: Callable[[Path], object], *, force: bool = True) -> None:
@@ -30,6 +31,21 @@ def write(path: Path, save: Callable[[Path], object], *, force: bool = True) -> 
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def read_yaml(path: Path) -> Any:
+    """What a YAML file holds, as plain data.
+
+    Raises:
+        ValueError: it is not YAML.
+        OSError: it cannot be read.
+    """
+    import yaml
+
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
 
 
 def write_text(path: Path, text: str, *, force: bool = True) -> None:

@@ -24,6 +24,7 @@ from .shuffle import ShuffleUnit
 
 EXAMPLE: Mapping[str, object] = {"c1": 128, "c2": 128, "n": 1, "shortcut": True}
 
+
 def _hidden(block: str, c1: int, c2: int, n: int, e: float) -> int:
     """Channels of the inner blocks."""
     require_positive(block, c1=c1, c2=c2, n=n)

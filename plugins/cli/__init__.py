@@ -33,7 +33,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             description=module.__doc__,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        module.configure(command)
+        if hasattr(module, "configure"):  # not of a command without options
+            module.configure(command)
         command.set_defaults(run=module.run)
     args, more = parser.parse_known_args(argv)
     args.more = more

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
+from ..files import read_yaml
 
 
 @dataclass(frozen=True)
@@ -41,10 +41,7 @@ def read(data: str) -> Dataset:
 def _of_yaml(path: Path) -> tuple[list[Path], int]:
     if not path.is_file():
         raise FileNotFoundError(f"{path} does not exist; --data takes a data YAML with train, val and names")
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
+    content = read_yaml(path)
     if not isinstance(content, dict) or not content.get("val") or not (content.get("names") or content.get("nc")):
         raise ValueError(f"{path} must name its validation images (val) and its classes (names)")
     images = _images(content, path)

@@ -1,4 +1,4 @@
-"""What blocks there are: the pack's own, those of other installed packages, and the heads where Ultralytics is there."""
+"""What blocks there are: the pack's own, those of other installed packages, and the heads where Ultralytics is."""
 
 from __future__ import annotations
 

@@ -99,9 +99,7 @@ def ghostnet(
 
     Args:
         width: Multiplies the channels of every row, rounded to multiples of 4.
-        num_classes: Classes; 1000 by default.
-        in_channels: Channels of the image.
-        features_only: Give the maps at strides 8, 16 and 32 in place of logits; their channels are `.channels`.
+        num_classes, in_channels, features_only: As for `Network`.
         pretrained: Fetch timm's ImageNet weights (width 1.0); images are then normalised by ImageNet's mean and
             deviation. A classifier of other than 1000 classes starts at random.
 

@@ -102,6 +102,14 @@ class Network(nn.Module):
 
     Shape: (B, in_channels, H, W) → (B, num_classes) logits, or three maps (B, c, ⌈H/s⌉, ⌈W/s⌉).
 
+    Args:
+        stage: The table that it is built from.
+        options: What the table takes beside channels and stage.
+        in_channels: Channels of the image.
+        num_classes: Classes; 1000 by default.
+        features_only: Give the maps at strides 8, 16 and 32 in place of logits; their channels are `.channels`.
+        dropout: Before the linear layer.
+
     Raises:
         ValueError: a count below 1, or classes given together with `features_only`.
     """

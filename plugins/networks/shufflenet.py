@@ -87,9 +87,7 @@ def shufflenet_v1(
     Args:
         groups: Groups of the 1×1 convolutions: 1, 2, 3, 4 or 8.
         width: Multiplies the channels of stem and stages, rounded down.
-        num_classes: Classes; 1000 by default.
-        in_channels: Channels of the image.
-        features_only: Give the maps at strides 8, 16 and 32 in place of logits; their channels are `.channels`.
+        num_classes, in_channels, features_only: As for `Network`.
         pretrained: Fetch pytorchcv's ImageNet weights; images are then normalised by ImageNet's mean and deviation. A
             classifier of other than 1000 classes starts at random.
 

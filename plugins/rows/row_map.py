@@ -21,7 +21,7 @@ Rows = list[dict[str, tuple[int, ...]]]
 
 
 def loading_by_rows(load: Callable[..., Any], logger: Logger) -> Callable[..., Any]:
-    """Ultralytics' `BaseModel.load`; for a model with rows of ours, pretrained rows are first moved to where they fit."""
+    """Ultralytics' `BaseModel.load`; a model with rows of ours first has pretrained rows moved to where they fit."""
 
     def load_by_rows(self: Any, weights: Any, *args: Any, **kwargs: Any) -> Any:
         source = (weights.get("ema") or weights["model"]) if isinstance(weights, dict) else weights

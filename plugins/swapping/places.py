@@ -17,7 +17,11 @@ from ..blocks.geometry import same_padding
 from ..blocks.registry import spec_of
 from ..blocks.signature import refuse_unknown, signature_of
 
-GEOMETRY = {"conv": ("k", "s", "d"), "bottleneck": ("k", "s", "mid", "shortcut"), "stage": ("n", "shortcut", "e", "c3k")}
+GEOMETRY = {
+    "conv": ("k", "s", "d"),
+    "bottleneck": ("k", "s", "mid", "shortcut"),
+    "stage": ("n", "shortcut", "e", "c3k"),
+}
 """What a block of each kind is told about its place, as far as its signature has it."""
 
 
@@ -25,8 +29,8 @@ GEOMETRY = {"conv": ("k", "s", "d"), "bottleneck": ("k", "s", "mid", "shortcut")
 class Place:
     """A convolution, bottleneck or stage of c1 → c2 channels at stride s, as the block that stands in must keep it.
 
-    `n` inner blocks of ratio `e` make a stage, stages themselves where `c3k` is true, `mid` hidden channels a bottleneck. `act` is the activation at the end,
-    None for none.
+    `n` inner blocks of ratio `e` make a stage, stages themselves where `c3k` is true, `mid` hidden channels a
+    bottleneck. `act` is the activation at the end, None for none.
     """
 
     kind: str

@@ -20,6 +20,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..files import read_yaml
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -132,12 +134,7 @@ def recipe(name: str | Path) -> Recipe:
         near = difflib.get_close_matches(name, RECIPES, n=1)
         hint = f"did you mean {near[0]}?" if near else "or give the YAML file of one of your own"
         raise ValueError(f"no recipe is called {name!r}; there are {', '.join(RECIPES)}; {hint}")
-    import yaml
-
-    try:
-        data = yaml.safe_load(Path(name).read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"{name} is not YAML: {' '.join(str(error).split())}") from error
+    data = read_yaml(Path(name))
     if not isinstance(data, dict) or not isinstance(data.get("rules"), list):
         raise ValueError(f"{name} is not a recipe: it needs `title` and a list of `rules`")
     rules = tuple(_rule(rule, f"{name}: rule {i}") for i, rule in enumerate(data["rules"], 1))

@@ -1,4 +1,4 @@
-"""The commands of `yolo-plugins`, a module each: `HELP`, `configure(parser)` and `run(args)`.
+"""The commands of `yolo-plugins`, a module each: `HELP`, `run(args)`, and `configure(parser)` where it has options.
 
 They are all imported for `--help`, so torch and Ultralytics are imported inside `run` only.
 """

@@ -7,10 +7,6 @@ import argparse
 HELP = "take `activate` back"
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    pass
-
-
 def run(args: argparse.Namespace) -> int:
     from ..startup import active_folders, deactivate
 

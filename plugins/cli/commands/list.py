@@ -7,10 +7,6 @@ import argparse
 HELP = "list blocks and model YAMLs"
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    pass
-
-
 def run(args: argparse.Namespace) -> int:
     from ...inspection.listing import blocks
     from ...model_yamls import names, title

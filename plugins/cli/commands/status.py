@@ -7,10 +7,6 @@ import argparse
 HELP = "show what is installed and active, for a bug report"
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    pass
-
-
 def run(args: argparse.Namespace) -> int:
     from ..startup import status
 
