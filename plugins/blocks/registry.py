@@ -181,6 +181,8 @@ def find(name: str) -> type[nn.Module]:
         ValueError: there is none; names near ones.
     """
     bare = name.removeprefix(PREFIX)
+    if bare not in BLOCKS:
+        register_installed()
     if bare in BLOCKS:
         return BLOCKS[bare]
     near = difflib.get_close_matches(bare, BLOCKS, n=2)
