@@ -13,32 +13,20 @@ class Console:
         self._lock = threading.Lock()
         self._running: dict[str, str] = {}
 
-    def say(self, text: str) -> None:
-        """A line that stays, printed at once, so that a log shows how far things are."""
+    def say(self, *lines: str) -> None:
+        """Lines that stay, printed at once, so that a log shows how far things are."""
+        live = sys.stdout.isatty()
         with self._lock:
-            self._clear()
-            print(text, flush=True)
-            self._show()
+            print("\r\033[K" if live else "", *(f"{line}\n" for line in lines), sep="", end="")
+            states = " · ".join(f"{what}: {state}" for what, state in self._running.copy().items())
+            print(f"   {states}" if live and states else "", end="", flush=True)
 
     def running(self, what: str, state: str) -> None:
         """How far something is; shown on terminals only."""
-        with self._lock:
-            self._running[what] = state
-            self._clear()
-            self._show()
+        self._running[what] = state
+        self.say()
 
     def done(self, what: str) -> None:
         """Something is no longer running; its last state stays as a line."""
-        with self._lock:
-            self._clear()
-            if state := self._running.pop(what, ""):
-                print(f"   {what}: {state}", flush=True)
-            self._show()
-
-    def _clear(self) -> None:
-        if sys.stdout.isatty():
-            print("\r\033[K", end="", flush=True)
-
-    def _show(self) -> None:
-        if sys.stdout.isatty() and self._running:
-            print("   " + " · ".join(f"{what}: {state}" for what, state in self._running.items()), end="", flush=True)
+        state = self._running.pop(what, "")
+        self.say(*([f"   {what}: {state}"] if state else []))

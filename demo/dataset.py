@@ -151,8 +151,7 @@ def _corners(label: int, random: np.random.Generator) -> Array:
     angles = np.linspace(0, 2 * np.pi, count, endpoint=False)
     points = radii[:, None] * np.stack([np.cos(angles), np.sin(angles)], 1)
     if CLASSES[label] == "box":  # stretched along its sides, so that corners stay square
-        turn = np.pi / 4
-        points = points @ _rotation(turn)
+        points = points @ _rotation(np.pi / 4)
     points *= [1, random.uniform(0.7, 1)]
     return points @ _rotation(random.uniform(0, 2 * np.pi))
 

@@ -11,7 +11,7 @@ import sysconfig
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -48,16 +48,11 @@ class Settings:
     tasks: tuple[str, ...] = tuple(TASKS)
 
 
-@dataclass(frozen=True)
-class Result:
-    """What came of one task: its line of the table, by heading, and its training's epochs."""
-
-    task: str
-    line: dict[str, str]
-    curve: list[dict[str, float]]
+Result = tuple[dict[str, str], list[dict[str, float]]]
+"""What came of one task: its line of the table, by heading, and its training's epochs."""
 
 
-def run(settings: Settings, activate: Callable[[], tuple[Path, bool]]) -> list[Result]:
+def run(settings: Settings, activate: Callable[[], tuple[Path, bool]]) -> None:
     """Draw the dataset and take each task from training to a checked ONNX file; leaves logs, models and pictures.
 
     Args:
@@ -83,28 +78,21 @@ def run(settings: Settings, activate: Callable[[], tuple[Path, bool]]) -> list[R
     say(f"1. the plain `yolo` command knows the pack ({'activated' if new else 'active already'} in {where})")
     folder = settings.folder.resolve()
     say(f"2. drawing {settings.images} training and {settings.images // 4} validation images into {folder / 'shapes'}")
-    data = write(
-        folder / "shapes",
-        settings.images,
-        settings.images // 4,
-        settings.imgsz,
-        settings.seed,
-        lambda done, total: console.running("drawn", f"{done}/{total}"),
-    )
+    sizes = settings.images, settings.images // 4, settings.imgsz
+    data = write(folder / "shapes", *sizes, settings.seed, lambda i, of: console.running("drawn", f"{i}/{of}"))
     console.done("drawn")
     say("3. train, validate, predict, export to ONNX and run the exported file: " + " and ".join(settings.tasks))
     results = _side_by_side(settings, data, console)
     say("4. pictures")
     for task in settings.tasks:
         say(f"   {beside(folder, task, data.parent)}   labels beside predictions")
-    say(f"   {curves(folder, {r.task: r.curve for r in results})}   training curves")
-    lines = [list(results[0].line), *(list(result.line.values()) for result in results)]
-    table = columns(lines, right=range(1, len(lines[0])))
+    say(f"   {curves(folder, {task: curve for task, (_, curve) in results.items()})}   training curves")
+    lines = [line for line, _ in results.values()]
+    table = columns([list(lines[0]), *(list(line.values()) for line in lines)], right=range(1, len(lines[0])))
     say(f"\n{table}\n\nin {clock(time.monotonic() - start)}; everything is in {folder}")
-    return results
 
 
-def _side_by_side(settings: Settings, data: Path, console: Console) -> list[Result]:
+def _side_by_side(settings: Settings, data: Path, console: Console) -> dict[str, Result]:
     """All tasks at once, since Ultralytics leaves a core of the processor idle; the first that fails stops the others.
 
     The first task scans the labels and writes Ultralytics' settings, the others start when it has.
@@ -113,25 +101,23 @@ def _side_by_side(settings: Settings, data: Path, console: Console) -> list[Resu
     caches = [data.parent / "labels" / f"{split}.cache" for split in ("train", "val")]
     with ThreadPoolExecutor(len(settings.tasks)) as pool:
         try:
-            tasks = []
+            tasks: dict[str, Future[Result]] = {}
             for task in settings.tasks:
-                tasks.append(pool.submit(_Task(settings, task, data, console, stop).run))
-                while not tasks[0].done() and not all(cache.is_file() for cache in caches):
+                tasks[task] = pool.submit(_Task(settings, task, data, console, stop).run)
+                while not tasks[settings.tasks[0]].done() and not all(cache.is_file() for cache in caches):
                     time.sleep(0.2)
-            for finished in as_completed(tasks):
+            for finished in as_completed(tasks.values()):
                 finished.result()
-            return [task.result() for task in tasks]
-        except BaseException:
+            return {task: future.result() for task, future in tasks.items()}
+        finally:
             stop.set()
-            raise
 
 
 class _Task:
     """One task from training to a checked ONNX file."""
 
     def __init__(self, settings: Settings, task: str, data: Path, console: Console, stop: threading.Event) -> None:
-        self.settings, self.task, self.data = settings, task, data
-        self.console, self.stop = console, stop
+        self.settings, self.task, self.data, self.console, self.stop = settings, task, data, console, stop
         self.folder = settings.folder.resolve()
 
     def run(self) -> Result:
@@ -153,9 +139,8 @@ class _Task:
         row = self.compared(best)
         same = "–" if row["same_boxes"] is None else f"{row['same_boxes']:.0%}"
         gap = f"{row['boxes_px']:.0e}"
-        self.console.say(
-            f"   {task}: ONNX Runtime's boxes differ from torch's by {gap} px; {same} of the final ones agree"
-        )
+        found = f"differ from torch's by {gap} px; {same} of the final ones agree"
+        self.console.say(f"   {task}: ONNX Runtime's boxes {found}")
         line = {
             "model": TASKS[task].removesuffix(".yaml"),
             "params": cost[1],
@@ -168,7 +153,7 @@ class _Task:
             "same boxes": same,
             "time": clock(time.monotonic() - start),
         }
-        return Result(task, line, _read_csv(results))
+        return line, _read_csv(results)
 
     def compared(self, best: Path) -> dict[str, Any]:
         """What `yolo-plugins compare` finds of the exported file beside torch."""
@@ -204,8 +189,8 @@ class _Task:
         self.console.done(self.task)
         text = log.read_text(encoding="utf-8", errors="replace")
         if process.returncode:
-            last = [line for line in text.splitlines() if line.strip()][-1:]
-            raise RuntimeError(f"{self.task} {step} failed ({''.join(last).strip()}); its output is in {log}")
+            last = text.strip().rpartition("\n")[2].strip()
+            raise RuntimeError(f"{self.task} {step} failed ({last}); its output is in {log}")
         return text
 
     def tell(self, watch: Path | None, start: float) -> None:
@@ -220,10 +205,10 @@ class _Task:
 
 def _metrics(log: str) -> list[float]:
     """mAP50 and mAP50-95 of boxes, and of masks where there are any, from what `yolo val` prints."""
-    line = next((line for line in log.splitlines() if re.match(r"\s+all\s", line)), None)
+    line = re.search(r"^\s+all\s.*$", log, re.M)
     if line is None:
         raise RuntimeError("`yolo val` printed no line for all classes")
-    numbers = [float(v) for v in line.split()[3:]]
+    numbers = [float(v) for v in line[0].split()[3:]]
     return [numbers[i] for i in range(len(numbers)) if i % 4 > 1]
 
 

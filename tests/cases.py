@@ -54,15 +54,14 @@ def ghost(c1: int, c2: int, k: int = 1, ratio: int = 2, cheap_k: int = 3) -> int
     return conv_bn(c1, m, k) + conv_bn(m, m * (ratio - 1), cheap_k, m)
 
 
+def gate(c: int, hidden: int) -> int:
+    """Parameters of a gate with biases; none where it has no hidden channels."""
+    return 2 * c * hidden + c + hidden if hidden else 0
+
+
 def ghost_bottleneck(c1: int, c2: int, mid: int, k: int, s: int, se: int = 0) -> int:
-    total = (
-        ghost(c1, mid)
-        + ghost(mid, c2)
-        + (conv_bn(mid, mid, k, mid) if s > 1 else 0)
-        + 2 * mid * se
-        + (mid + se) * (se > 0)
-    )
-    return total + (0 if s == 1 and c1 == c2 else conv_bn(c1, c1, k, c1) + conv_bn(c1, c2))
+    main = ghost(c1, mid) + ghost(mid, c2) + gate(mid, se) + (conv_bn(mid, mid, k, mid) if s > 1 else 0)
+    return main + (0 if s == 1 and c1 == c2 else separable(c1, c2, k))
 
 
 def repghost(c1: int, c2: int, k: int = 1, cheap_k: int = 3) -> int:
@@ -79,8 +78,7 @@ def shuffle_unit(c1: int, c2: int, s: int, g: int, first: bool = True) -> int:
 
 
 def inverted(c1: int, c2: int, mid: int, k: int, se: int = 0) -> int:
-    gate = 2 * mid * se + mid + se if se else 0
-    return (conv_bn(c1, mid) if mid != c1 else 0) + conv_bn(mid, mid, k, mid) + gate + conv_bn(mid, c2)
+    return (conv_bn(c1, mid) if mid != c1 else 0) + conv_bn(mid, mid, k, mid) + gate(mid, se) + conv_bn(mid, c2)
 
 
 def c2f(c1: int, c2: int, n: int, inner: int, outer: Callable[[int, int], int] = conv_bn) -> int:
@@ -93,6 +91,7 @@ def c3(c1: int, c2: int, n: int, inner: int) -> int:
     return 2 * conv_bn(c1, c) + conv_bn(2 * c, c2) + n * inner
 
 
+C2F_OF_GATED_GHOSTS = c2f(8, 16, 1, ghost_bottleneck(8, 8, 4, 3, 1) + 2 * 8 * 4, ghost)
 CASES = [
     Case(yp.ConvBNAct, (8, 16), 8, 16, conv_bn(8, 16)),
     Case(yp.ConvBNAct, (8, 16, 3, 2), 8, 16, conv_bn(8, 16, 3), s=2),
@@ -119,13 +118,7 @@ CASES = [
     Case(yp.HSwish, (), 8, 8, 0),
     Case(yp.C2f, (8, 16, 2, True), 8, 16, c2f(8, 16, 2, 2 * conv_bn(8, 8, 3))),
     Case(yp.C2f, (8, 16, 1, True, "DWConv(d=2)", "SE(r=2)"), 8, 16, c2f(8, 16, 1, 2 * separable(8, 8) + 2 * 8 * 4)),
-    Case(
-        yp.C2f,
-        (8, 16, 1, True, "GhostBottleneck", "SE(r=2)"),
-        8,
-        16,
-        c2f(8, 16, 1, ghost_bottleneck(8, 8, 4, 3, 1) + 2 * 8 * 4, ghost),
-    ),
+    Case(yp.C2f, (8, 16, 1, True, "GhostBottleneck", "SE(r=2)"), 8, 16, C2F_OF_GATED_GHOSTS),
     Case(yp.C3, (8, 16, 2), 8, 16, c3(8, 16, 2, conv_bn(8, 8) + conv_bn(8, 8, 3))),
     Case(yp.C3k2, (8, 16, 2), 8, 16, c2f(8, 16, 2, conv_bn(8, 4, 3) + conv_bn(4, 8, 3))),
     Case(yp.C3k2, (8, 16, 1, True, "ShuffleUnit(g=1)"), 8, 16, c2f(8, 16, 1, c3(8, 8, 2, shuffle_unit(4, 4, 1, 1)))),

@@ -50,16 +50,9 @@ DETECT = {
         [[-1], 1, "plugins.LiteDetect", ["nc"]],
     ],
 }
-SEGMENT = {
-    "nc": 2,
-    "backbone": [[-1, 1, "Conv", [8, 3, 2]], [-1, 1, "plugins.GhostConv", [16, 3, 2]]],
-    "head": [[[-1], 1, "plugins.LiteSegment", ["nc", 4, 8, 4]]],
-}
-CLASSIFY = {
-    "nc": 5,
-    "backbone": [[-1, 1, "Conv", [8, 3, 2]], [-1, 1, "plugins.GhostConv", [16, 3, 2]]],
-    "head": [[-1, 1, "plugins.ClassifyHead", ["nc", 0.2]]],
-}
+BACKBONE = [[-1, 1, "Conv", [8, 3, 2]], [-1, 1, "plugins.GhostConv", [16, 3, 2]]]
+SEGMENT = {"nc": 2, "backbone": BACKBONE, "head": [[[-1], 1, "plugins.LiteSegment", ["nc", 4, 8, 4]]]}
+CLASSIFY = {"nc": 5, "backbone": BACKBONE, "head": [[-1, 1, "plugins.ClassifyHead", ["nc", 0.2]]]}
 
 
 def image() -> torch.Tensor:
@@ -82,10 +75,8 @@ def main() -> None:
         file = FOLDER / f"{yolo_plugins.__version__}-{task}.pt"
         if file.exists():
             raise SystemExit(f"{file} exists; checkpoints that were released are not written again")
-        model = randomise(cls({**rows, "yaml_file": f"{task}.yaml"}, verbose=False))
+        model = randomise(cls({**rows, "yaml_file": f"{task}.yaml"}, verbose=False)).requires_grad_(False)
         model.task = task
-        for parameter in model.parameters():
-            parameter.requires_grad_(False)
         save(model, file, half=True)
         output = model.half().float()(image())[0]
         output = output[0] if isinstance(output, tuple) else output

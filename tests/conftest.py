@@ -26,6 +26,8 @@ os.environ.update(OFFLINE, YOLO_PLUGINS="0")  # tests patch what they need, also
 import pytest
 import torch
 
+import patch_ultralytics
+
 torch.set_num_threads(1)
 
 
@@ -36,8 +38,6 @@ def pytest_sessionfinish() -> None:
 @pytest.fixture(autouse=True)
 def unpatched() -> Iterator[None]:
     """Whatever a test applies to Ultralytics is taken back after it."""
-    import patch_ultralytics
-
     yield
     patch_ultralytics.revert()
 
@@ -45,9 +45,10 @@ def unpatched() -> Iterator[None]:
 @pytest.fixture
 def patched() -> None:
     """The patch is active for this test."""
-    import patch_ultralytics
-
     patch_ultralytics.apply()
+
+
+COMMANDS = {"yolo": "ultralytics.cfg import entrypoint", "yolo-plugins": "yolo_plugins.cli import main"}
 
 
 @dataclass(frozen=True)
@@ -68,13 +69,12 @@ class Environment:
         self, *command: str | Path, cwd: Path, check: bool = True, timeout: int = 300, **variables: str
     ) -> subprocess.CompletedProcess[str]:
         """Run `yolo …`, `yolo-plugins …` or `python …` of this environment in a process of its own."""
-        home = cwd / "home"
         path = f"{self.folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
         clean = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "YOLO_PLUGINS"))}
         done = subprocess.run(
             [self.folder / "bin" / command[0], *command[1:]],
             cwd=cwd,
-            env={**clean, **OFFLINE, "PATH": path, "HOME": str(home), **variables},
+            env={**clean, **OFFLINE, "PATH": path, "HOME": str(cwd / "home"), **variables},
             capture_output=True,
             text=True,
             timeout=timeout,
@@ -94,12 +94,9 @@ def make_environment(folder: Path, system_packages: bool = False) -> Environment
     for path in parent.glob("*.pth"):
         if path.name not in ("0.pth", "yolo_plugins.pth"):  # the latter is what `activate` wrote there
             shutil.copy(path, environment.site_packages)
-    for name, entry in {"yolo": "ultralytics.cfg:entrypoint", "yolo-plugins": "yolo_plugins.cli:main"}.items():
-        module, function = entry.split(":")
+    for name, entry in COMMANDS.items():
         script = folder / "bin" / name
-        script.write_text(
-            f"#!{environment.python}\nimport sys\nfrom {module} import {function}\nsys.exit({function}())\n"
-        )
+        script.write_text(f"#!{environment.python}\nimport sys\nfrom {entry} as run\nsys.exit(run())\n")
         script.chmod(0o755)
     return environment
 

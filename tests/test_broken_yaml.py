@@ -39,20 +39,14 @@ MODEL: dict[str, Any] = {
 }
 WRONG: tuple[Any, ...] = (
     *(None, True, "", "x", 0, -1, -64, 1, 2, 7, 0.5, -0.5, math.inf, math.nan, [], [1], [[1]], {}, {"a": 1}),
-    *(
-        datetime.date(2020, 1, 1),
-        b"\xff",
-        "None",
-        "鬼",
-        "a\nb",
-        "é" * 300,
-        "args",
-        "m",
-        "plugins.",
-        "plugins.SE.forward",
-    ),
-    *("SE(", "SE(r=print(1))", "GhostBottleneck(mid=4)", "eval", "nn.", "nn.Module", "parse_model", "Ensemble"),
+    *(datetime.date(2020, 1, 1), b"\xff", "None", "鬼", "a\nb", "é" * 300, "args", "m", "plugins.", "eval", "nn."),
+    *("SE(", "SE(r=print(1))", "GhostBottleneck(mid=4)", "plugins.SE.forward", "nn.Module", "parse_model", "Ensemble"),
 )
+
+
+def beginning(*rows: list[Any]) -> dict[str, Any]:
+    """`MODEL` with other first rows."""
+    return {**copy.deepcopy(MODEL), "backbone": [*rows, *MODEL["backbone"][len(rows) :]]}
 
 
 def broken() -> Iterator[tuple[str, dict[str, Any]]]:
@@ -97,10 +91,9 @@ def test_a_broken_model_runs_or_is_refused_in_one_sentence(patched: None, monkey
 
 def test_a_broken_row_leaves_the_activation_of_other_models_alone(patched: None) -> None:
     before = tasks.Conv.default_act
-    description = copy.deepcopy({**MODEL, "activation": "torch.nn.ReLU()"})
-    description["backbone"][0][3] = [8, 3, 2, 1, 3]
+    description = beginning([-1, 1, "Conv", [8, 3, 2, 1, 3]])
     with pytest.raises(ModelYAMLError, match=r"row 0 \(Conv\)"):
-        tasks.DetectionModel(description, verbose=False)
+        tasks.DetectionModel({**description, "activation": "torch.nn.ReLU()"}, verbose=False)
     assert tasks.Conv.default_act is before
 
 
@@ -118,9 +111,9 @@ def test_check_executes_nothing(code: str, tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.chdir(tmp_path)
     for name, description in (
         ("activation", {**MODEL, "activation": code}),
-        ("argument", {**MODEL, "backbone": [[-1, 1, "Conv", [16, 3, code]], *MODEL["backbone"][1:]]}),
-        ("module", {**MODEL, "backbone": [[-1, 1, code, [16]], *MODEL["backbone"][1:]]}),
-        ("inner block", {**MODEL, "backbone": [*MODEL["backbone"][:4], [-1, 1, "plugins.C3k2", [64, True, code]]]}),
+        ("argument", beginning([-1, 1, "Conv", [16, 3, code]])),
+        ("module", beginning([-1, 1, code, [16]])),
+        ("inner block", beginning(*MODEL["backbone"][:4], [-1, 1, "plugins.C3k2", [64, True, code]])),
     ):
         Path("mine.yaml").write_text(yaml.safe_dump(description))
         verdict = check_model("mine.yaml", quick=True)
@@ -130,24 +123,16 @@ def test_check_executes_nothing(code: str, tmp_path: Path, monkeypatch: pytest.M
     assert not Path("executed").exists()
 
 
-@pytest.mark.parametrize(
-    ("text", "sentence"),
-    [
-        pytest.param("a: " + "[" * 99 + "]" * 99, "nest too deeply", id="nesting"),
-        pytest.param("x" * 2_000_000, "is not read", id="two million bytes"),
-        pytest.param("\ufeff\x00\x01", "is empty", id="no characters"),
-        pytest.param(
-            yaml.safe_dump({**MODEL, "backbone": [[-1, 10**12, "Conv", [8]], *MODEL["backbone"][1:]]}),
-            "not built here",
-            id="repeats",
-        ),
-        pytest.param(
-            yaml.safe_dump({**MODEL, "backbone": [[-1, 1, "Conv", [10**12]], *MODEL["backbone"][1:]]}),
-            "not built here",
-            id="channels",
-        ),
-    ],
-)
+HUGE = {
+    "nesting": ("a: " + "[" * 99 + "]" * 99, "nest too deeply"),
+    "two million bytes": ("x" * 2_000_000, "is not read"),
+    "no characters": ("\ufeff\x00\x01", "is empty"),
+    "repeats": (yaml.safe_dump(beginning([-1, 10**12, "Conv", [8]])), "not built here"),
+    "channels": (yaml.safe_dump(beginning([-1, 1, "Conv", [10**12]])), "not built here"),
+}
+
+
+@pytest.mark.parametrize(("text", "sentence"), HUGE.values(), ids=HUGE)
 def test_check_answers_at_once_whatever_the_size(text: str, sentence: str, tmp_path: Path) -> None:
     file = tmp_path / "mine.yaml"
     file.write_text(text)

@@ -50,17 +50,12 @@ def test_models_are_found_by_bare_name_path_or_scale_and_named_after_what_they_a
         ("model.onnx", "model.onnx is neither a model YAML nor a .pt file"),
         ("yolov8n.yaml yolov8n.yaml", "two models are named yolov8n: yolov8n.yaml and yolov8n.yaml"),
         ("a=yolov8n.yaml a=yolov8s.yaml", "two models are named a: yolov8n.yaml and yolov8s.yaml"),
-        ("yolov8n.yaml --formats onxx", "unknown format 'onxx'; did you mean onnx?"),
         ("yolov8n.yaml --formats NCNN", "unknown format 'NCNN'; did you mean ncnn?"),
-        ("yolov8n.yaml --imgsz 100", "imgsz=100 is no multiple of the stride 32; the nearest is 96"),
-        ("yolov8n.yaml --rounds 0", "rounds=0 must be at least 1"),
         ("yolov8n.yaml --threads 0", "threads=0 must be at least 1"),
         ("yolov8n.yaml --timeout 0", "timeout=0.0 must be above 0 seconds"),
         ("yolov8n.yaml --conf 1", "conf=1.0 must be between 0 and 1"),
-        ("yolov8n.yaml --data gone.yaml", "gone.yaml does not exist"),
         ("yolov8n.yaml -o file/report", "cannot write into file/report"),
         ("yolov8n.yaml --train", "training needs --data"),
-        ("yolov8n.yaml --train epochs", "--train takes KEY=VALUE, such as epochs=3, not 'epochs'"),
         ("yolov8n.yaml --train --data x.yaml --seeds 1 1", "seeds 1, 1: one is given twice"),
     ],
 )
@@ -207,7 +202,7 @@ def script(folder: Path, code: str) -> Worker:
     return Worker(folder / "log", {"PYTHONPATH": str(folder)})
 
 
-ECHO = "while True: parent.send(parent.recv()[1])\n"
+CRASH = f"parent.recv(); os.kill(os.getpid(), {int(signal.SIGSEGV)})"
 LACKING = (
     "print(\"requirement ['paddlepaddle>=3.0.0', 'x2paddle'] not found, AutoUpdate disabled\")\n"
     "parent.recv(); parent.send({'error': \"No module named 'paddle'\", 'import': %s}); time.sleep(600)\n"
@@ -217,11 +212,7 @@ LACKING = (
 @pytest.mark.parametrize(
     ("code", "kind", "message"),
     [
-        (
-            f"parent.recv(); os.kill(os.getpid(), {int(signal.SIGSEGV)})",
-            WorkerError,
-            "crashed with SIGSEGV .* export; ",
-        ),
+        (CRASH, WorkerError, "crashed with SIGSEGV .* export; "),
         (LACKING % True, NotInstalledError, "not installed: pip install 'paddlepaddle>=3.0.0' 'x2paddle'"),
         (LACKING % False, WorkerError, "^No module named 'paddle'$"),
     ],
@@ -254,7 +245,8 @@ def test_a_worker_that_hangs_is_stopped_with_all_it_started(tmp_path):
 
 def test_after_a_crash_the_next_request_starts_anew_and_is_answered_again_and_again(tmp_path):
     ran = str(tmp_path / "ran")
-    code = f"first = not os.path.exists({ran!r})\nopen({ran!r}, 'w').close()\nif first: os._exit(3)\n{ECHO}"
+    code = f"first = not os.path.exists({ran!r})\nopen({ran!r}, 'w').close()\nif first: os._exit(3)\n"
+    code += "while True: parent.send(parent.recv()[1])\n"
     with script(tmp_path, code) as worker:
         with pytest.raises(WorkerError, match=r"ended with code 3 while it was to say; its output is in .*log"):
             worker.ask("say", 20)

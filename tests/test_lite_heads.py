@@ -11,7 +11,9 @@ import torch
 from cases import randomise
 from torch import nn
 from yolo_plugins import cost, fuse
+from yolo_plugins.blocks.counting import parameters
 from yolo_plugins.blocks.dfl import ExpectedDistance
+from yolo_plugins.models.building import build
 
 pytestmark = pytest.mark.usefixtures("patched")
 MAPS = [(64, 8), (128, 4), (256, 2)]
@@ -58,27 +60,14 @@ def test_outputs_have_the_shapes_of_the_stock_heads(which: int, training: bool) 
 
 
 @pytest.mark.parametrize("task", ["", "-seg"], ids=["detect", "segment"])
-def test_a_light_head_is_a_fifth_of_the_stock_one_in_yolov8n(task: str) -> None:
-    from ultralytics import YOLO
-
-    light, stock = (YOLO(f"yolov8n{name}{task}.yaml").model.model[-1] for name in ("-lite", ""))
-    assert 5 * count(light) < count(stock)
-
-
-@pytest.mark.parametrize("task", ["", "-seg"], ids=["detect", "segment"])
-def test_the_maps_of_a_light_model_take_less_memory_than_stocks_as_the_page_says(task: str) -> None:
-    from ultralytics import YOLO
-
+def test_in_yolov8n_a_light_head_is_a_fifth_of_stocks_and_its_maps_take_less_memory_as_the_page_says(task: str) -> None:
+    stock, light = (build(f"yolov8n{name}{task}.yaml") for name in ("", "-lite"))
+    assert 5 * parameters(light.model[-1]) < parameters(stock.model[-1])
     quarter = (3, 160, 160)  # a sixteenth of the memory at 640 pixels
-    models = [f"yolov8n{name}{task}.yaml" for name in ("", "-lite")]
-    peaks = [16 * cost(YOLO(name).model.eval().fuse(verbose=False), quarter).peak_bytes / 1e6 for name in models]
+    peaks = [16 * cost(m.eval().fuse(verbose=False), quarter).peak_bytes / 1e6 for m in (stock, light)]
     assert peaks[1] < peaks[0]
     page = " ".join((Path(__file__).parents[1] / "docs" / "speed.md").read_text(encoding="utf-8").split())
-    assert f"{models[0][:-5]} {peaks[0]:.1f} MB, lite{task} {peaks[1]:.1f} MB" in page
-
-
-def count(module: nn.Module) -> int:
-    return sum(p.numel() for p in module.parameters())
+    assert f"yolov8n{task} {peaks[0]:.1f} MB, lite{task} {peaks[1]:.1f} MB" in page
 
 
 @detect_and_segment
@@ -117,49 +106,36 @@ def test_stock_weights_leave_the_light_head_as_it_is(tmp_path: Any) -> None:
 
 
 def test_a_light_detector_gives_its_head_to_a_light_segmenter() -> None:
-    from ultralytics import YOLO
-
-    source, target = YOLO("yolov8n-lite.yaml"), YOLO("yolov8n-lite-seg.yaml")
-    target.model.load(source.model)
-    torch.testing.assert_close(
-        target.model.model[-1].cv3[0][0].conv.weight, source.model.model[-1].cv3[0][0].conv.weight
-    )
+    source, target = build("yolov8n-lite.yaml"), build("yolov8n-lite-seg.yaml")
+    target.load(source)
+    torch.testing.assert_close(target.model[-1].cv3[0][0].conv.weight, source.model[-1].cv3[0][0].conv.weight)
 
 
-def model(head: list[Any], **keys: Any) -> dict[str, Any]:
-    rows = [[-1, 1, "Conv", [16 * 2**i, 3, 2]] for i in range(5)]
-    return {"nc": 2, "backbone": rows, "head": [[[2, 3, 4], 1, *head]], **keys}
-
-
-def build(description: dict[str, Any]) -> Any:
+def head_of(row: list[Any], **keys: Any) -> Any:
+    """The head of a model that ends with this row."""
     from ultralytics.nn.tasks import DetectionModel, SegmentationModel
 
-    cls = SegmentationModel if "Segment" in description["head"][0][2] else DetectionModel
-    return cls(description, verbose=False).model[-1]
+    rows = [[-1, 1, "Conv", [16 * 2**i, 3, 2]] for i in range(5)]
+    cls = SegmentationModel if "Segment" in row[0] else DetectionModel
+    return cls({"nc": 2, "backbone": rows, "head": [[[2, 3, 4], 1, *row]], **keys}, verbose=False).model[-1]
 
 
 def test_reg_max_is_the_rows_or_else_the_yamls() -> None:
-    assert build(model(["plugins.LiteDetect", ["nc"]])).reg_max == 16
-    assert build(model(["plugins.LiteDetect", ["nc"]], reg_max=1)).reg_max == 1
-    assert build(model(["plugins.LiteDetect", ["nc", 8]], reg_max=1)).reg_max == 8
+    assert head_of(["plugins.LiteDetect", ["nc"]]).reg_max == 16
+    assert head_of(["plugins.LiteDetect", ["nc"]], reg_max=1).reg_max == 1
+    assert head_of(["plugins.LiteDetect", ["nc", 8]], reg_max=1).reg_max == 8
 
 
 def test_hidden_channels_of_the_prototypes_scale_with_the_models_width() -> None:
     row = ["plugins.LiteSegment", ["nc", 32, 128]]
-    scaled = build(model(row, scales={"n": [1.0, 0.25, 1024]}, scale="n"))
-    assert scaled.npr == 32
-    assert build(model(row)).npr == 128
+    assert head_of(row, scales={"n": [1.0, 0.25, 1024]}, scale="n").npr == 32
+    assert head_of(row).npr == 128
 
 
-@pytest.mark.parametrize(
-    ("args", "reason"),
-    [
-        pytest.param([0], "nc=0", id="no classes"),
-        pytest.param(["nc", 0], "reg_max=0", id="no distances"),
-        pytest.param(["nc", 16, 4], "k=4 is even", id="even kernel"),
-        pytest.param(["nc", 16, 3, "sulu"], "sulu", id="activation"),
-    ],
-)
-def test_a_head_that_cannot_be_built_is_refused_with_its_row_and_numbers(args: list[Any], reason: str) -> None:
+REFUSED = {"nc=0": [0], "reg_max=0": ["nc", 0], "k=4 is even": ["nc", 16, 4], "sulu": ["nc", 16, 3, "sulu"]}
+
+
+@pytest.mark.parametrize(("reason", "args"), REFUSED.items(), ids=REFUSED)
+def test_a_head_that_cannot_be_built_is_refused_with_its_row_and_numbers(reason: str, args: list[Any]) -> None:
     with pytest.raises(ValueError, match=rf"row 5 \(plugins.LiteDetect\): .*{reason}"):
-        build(model(["plugins.LiteDetect", args]))
+        head_of(["plugins.LiteDetect", args])

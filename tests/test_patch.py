@@ -6,7 +6,7 @@ import ast
 import linecache
 import re
 import sys
-import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -53,26 +53,22 @@ def state() -> dict[str, object]:
     }
 
 
-def test_revert_brings_everything_back() -> None:
+def test_revert_brings_everything_back_for_functions_imported_before_as_well() -> None:
+    from ultralytics.nn import parse_model
+
     before = state()
-    patch_ultralytics.apply()
+    for _ in range(2):  # doing it twice is harmless
+        patch_ultralytics.apply()
     assert patch_ultralytics.active()
     assert state() != before
-    tasks.DetectionModel(model(), verbose=False)
-    patch_ultralytics.revert()
-    assert not patch_ultralytics.active()
-    assert state() == before
-    with pytest.raises(KeyError, match="plugins.GhostConv"):
-        tasks.DetectionModel(model(), verbose=False)
-
-
-def test_applying_and_reverting_twice_is_harmless() -> None:
-    before = state()
-    for _ in range(2):
-        patch_ultralytics.apply()
+    layers, _ = parse_model(model(), ch=3, verbose=False)
+    assert isinstance(layers[1], yp.GhostConv)
     for _ in range(2):
         patch_ultralytics.revert()
+    assert not patch_ultralytics.active()
     assert state() == before
+    with pytest.raises(KeyError, match=r"plugins.GhostConv"):
+        parse_model(model(), ch=3, verbose=False)
 
 
 @pytest.mark.parametrize("times", [20, pytest.param(1000, marks=pytest.mark.slow)])
@@ -84,7 +80,6 @@ def test_applied_and_reverted_many_times_ultralytics_is_as_it_was(times: int) ->
     assert state() == before
     assert sys.meta_path == finders
     assert blocks.items() <= yp.BLOCKS.items()
-    assert not patch_ultralytics.active()
 
 
 def test_names_of_upstream_are_never_rebound(patched: None) -> None:
@@ -93,17 +88,6 @@ def test_names_of_upstream_are_never_rebound(patched: None) -> None:
     for name in ("GhostConv", "GhostBottleneck", "DWConv"):
         assert getattr(tasks, name) is getattr(modules, name)
         assert getattr(tasks, name) is not yp.BLOCKS[name]
-
-
-def test_functions_imported_before_see_the_patch_and_its_undoing() -> None:
-    from ultralytics.nn import parse_model
-
-    patch_ultralytics.apply()
-    layers, _ = parse_model(model(), ch=3, verbose=False)
-    assert isinstance(layers[1], yp.GhostConv)
-    patch_ultralytics.revert()
-    with pytest.raises(KeyError):
-        parse_model(model(), ch=3, verbose=False)
 
 
 def test_the_summary_shows_our_rows_as_it_shows_stock_ones(patched: None, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,59 +108,35 @@ def test_tracebacks_show_upstreams_own_lines(patched: None) -> None:
     assert {line for _, _, line in code.co_lines() if line} <= set(range(function.lineno, function.end_lineno + 1))
 
 
-def test_a_block_registered_later_is_known_at_once(patched: None) -> None:
+def test_a_block_is_a_name_for_rows_from_its_registration_until_it_is_taken_back(patched: None) -> None:
     @yp.register("same")
-    class Later(nn.Identity):
+    class Passing(nn.Identity):
         def __init__(self) -> None:
             super().__init__()
 
-    try:
-        layers, _ = tasks.parse_model(rows(1, [-1, 1, "plugins.Later", []]), ch=3, verbose=False)
-        assert isinstance(layers[1], Later)
-    finally:
-        yp.unregister(Later)
-
-
-def test_threads_may_build_models_at_once(patched: None) -> None:
-    counts: list[int] = []
-
-    def build() -> None:
-        counts.append(sum(p.numel() for p in tasks.DetectionModel(model(), verbose=False).parameters()))
-
-    threads = [threading.Thread(target=build) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(counts) == 4
-    assert len(set(counts)) == 1
+    described = rows(1, [-1, 1, "plugins.Passing", []])
+    layers, _ = tasks.parse_model(described, ch=3, verbose=False)
+    assert isinstance(layers[1], Passing)
+    yp.unregister(Passing)
+    with pytest.raises(ModelYAMLError, match=r"row 1 \(plugins.Passing\): no module of this name"):
+        tasks.parse_model(described, ch=3, verbose=False)
 
 
 BROKEN = {
-    "unknown block": (
-        rows(1, [-1, 1, "plugins.GostConv", [32]]),
-        r"row 1 \(plugins.GostConv\).*mean plugins.GhostConv",
-    ),
     "forgotten prefix's letter": (rows(1, [-1, 1, "plugin.SE", []]), r"row 1 \(plugin.SE\): no module.*plugins.SE"),
     "unknown stock module": (rows(0, [-1, 1, "Convv", [16]]), r"row 0 \(Convv\).*Conv"),
     "unknown torch layer": (rows(2, [-1, 1, "nn.Upsampel", []]), r"row 2 \(nn.Upsampel\): no module"),
+    "unknown part": (
+        rows(1, [-1, 2, "plugins.C3k2", [64, True, "Gost"]]),
+        r"row 1 \(plugins.C3k2\): no block is called",
+    ),
     "too many arguments": (rows(1, [-1, 1, "plugins.SE", [4, 4]]), r"row 1 \(plugins.SE\): SE takes \[r=16\], got 2"),
-    "wrong type": (rows(1, [-1, 1, "plugins.GhostConv", [32, "x"]]), r"row 1 \(plugins.GhostConv\): .*got k='x'"),
-    "impossible geometry": (
-        rows(1, [-1, 1, "plugins.ShuffleUnit", [40, 2, 4]]),
-        r"row 1 \(plugins.ShuffleUnit\): ShuffleUnit: c2/4=10 cannot be divided into 4 groups",
-    ),
+    "impossible geometry": (rows(1, [-1, 1, "plugins.ShuffleUnit", [40, 2, 4]]), "ShuffleUnit: c2/4=10 cannot be"),
     "stock row of a plug-in model": (rows(0, [-1, 1, "Conv", [16, 3, 2, 9, 9, 9, 9, 9]]), r"row 0 \(Conv\): "),
-    "from beyond": (
-        rows(3, [[-1, 9], 1, "Concat", [1]]),
-        r"row 3 \(Concat\): `from` .* row 9, .*rows 0 to 2 exist",
-    ),
+    "from beyond": (rows(3, [[-1, 9], 1, "Concat", [1]]), r"row 3 \(Concat\): `from` .* row 9, .*rows 0 to 2 exist"),
     "from before": (rows(1, [-5, 1, "plugins.SE", []]), r"row 1 \(plugins.SE\): `from` points at row -5"),
     "from a name": (rows(1, ["up", 1, "plugins.SE", []]), r"`from` 'up' must be a row number"),
-    "rows that do not meet": (
-        rows(3, [[0, 2], 1, "Concat", [1]]),
-        r"mine.yaml: row 3 \(Concat\): Sizes of tensors must match",
-    ),
+    "rows that do not meet": (rows(3, [[0, 2], 1, "Concat", [1]]), r"row 3 \(Concat\): Sizes of tensors must match"),
     "repeats": (rows(1, [-1, 0, "plugins.SE", []]), r"repeats 0 must be a whole number from 1"),
     "arguments": (rows(1, [-1, 1, "plugins.SE", 4]), r"arguments 4 must be a list"),
     "short row": (rows(1, [-1, "plugins.SE"]), r"row 1: \[-1, 'plugins.SE'\] is no row; write \[from, repeats"),
@@ -191,19 +151,6 @@ def test_a_broken_model_is_one_sentence_with_file_row_and_block(patched: None, b
         tasks.DetectionModel(broken, verbose=False)
     assert str(caught.value).startswith("mine.yaml")
     assert "\n" not in str(caught.value)
-
-
-def test_a_block_taken_back_is_no_longer_a_name_for_rows(patched: None) -> None:
-    @yp.register("same")
-    class Passing(nn.Identity):
-        def __init__(self) -> None:
-            super().__init__()
-
-    described = rows(1, [-1, 1, "plugins.Passing", []])
-    tasks.parse_model(described, ch=3, verbose=False)
-    yp.unregister(Passing)
-    with pytest.raises(ModelYAMLError, match=r"row 1 \(plugins.Passing\): no module of this name"):
-        tasks.parse_model(rows(1, [-1, 1, "plugins.Passing", []]), ch=3, verbose=False)
 
 
 def test_a_custom_activation_of_the_users_works_in_a_model_of_ours(
@@ -221,14 +168,10 @@ def test_a_custom_activation_of_the_users_works_in_a_model_of_ours(
 def test_a_stage_is_composed_by_names_in_the_row(patched: None) -> None:
     row = [-1, 2, "plugins.C3k2", [64, True, "GhostBottleneck", "SE(r=4)"]]
     layers, _ = tasks.parse_model(rows(1, row), ch=3, verbose=False)
-    kinds = {type(m).__name__ for m in layers[1].modules()}
-    assert {"C3k2", "C3k", "GhostBottleneck", "SE"} <= kinds
-    bad = rows(1, [-1, 2, "plugins.C3k2", [64, True, "GhostBotleneck"]])
-    with pytest.raises(ModelYAMLError, match=r"row 1 \(plugins.C3k2\): no block is called .* mean GhostBottleneck"):
-        tasks.parse_model(bad, ch=3, verbose=False)
+    assert {"C3k2", "C3k", "GhostBottleneck", "SE"} <= {type(m).__name__ for m in layers[1].modules()}
 
 
-def test_our_file_wins_over_ultralytics_of_the_same_name_and_says_so(
+def test_our_file_wins_over_ultralytics_and_says_so_and_one_in_the_working_directory_over_both(
     patched: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -236,34 +179,30 @@ def test_our_file_wins_over_ultralytics_of_the_same_name_and_says_so(
     monkeypatch.setattr(tasks.LOGGER, "info", said.append)
     for _ in range(2):
         assert "plugins.GhostConv" in str(tasks.yaml_model_load("yolov8n-ghost.yaml"))
-    assert [line for line in said if "yolo-plugins' model is used" in line] == [
-        "yolov8-ghost.yaml: yolo-plugins' model is used, not Ultralytics' of the same name"
-    ]
-
-
-def test_a_file_in_the_working_directory_wins(patched: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+    assert said == ["yolov8-ghost.yaml: yolo-plugins' model is used, not Ultralytics' of the same name"]
     (tmp_path / "yolov8-ghost.yaml").write_text(yaml.safe_dump(model(nc=77)))
     assert tasks.yaml_model_load("yolov8s-ghost.yaml")["nc"] == 77
 
 
-def test_a_parse_model_of_unknown_shape_is_refused_with_the_versions(monkeypatch: pytest.MonkeyPatch) -> None:
+def fail() -> None:
+    raise patch_ultralytics.PatchError("no")
+
+
+@pytest.mark.parametrize(
+    ("broken", "by", "message"),
+    [
+        ("inspect.getsource", lambda _: "def parse_model(d): ...", r"Ultralytics \d+\.\d+.*tested: 8.*pip install"),
+        ("yolo_plugins.rows.safe_loading.trust", fail, "no"),
+    ],
+    ids=["parse_model of unknown shape", "a later step"],
+)
+def test_a_patch_that_fails_leaves_ultralytics_as_it_was(
+    broken: str, by: Callable[..., object], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = state()
-    monkeypatch.setattr("inspect.getsource", lambda _: "def parse_model(d, ch, verbose=True):\n    return d\n")
-    with pytest.raises(patch_ultralytics.PatchError, match=r"Ultralytics \d+\.\d+.*tested: 8.*pip install"):
+    monkeypatch.setattr(broken, by)
+    with pytest.raises(patch_ultralytics.PatchError, match=message):
         patch_ultralytics.apply()
     monkeypatch.undo()
     assert state() == before
     assert not patch_ultralytics.active()
-
-
-def test_a_step_that_fails_takes_the_earlier_ones_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = state()
-
-    def fail() -> None:
-        raise RuntimeError("no")
-
-    monkeypatch.setattr("yolo_plugins.rows.safe_loading.trust", fail)
-    with pytest.raises(RuntimeError, match="no"):
-        patch_ultralytics.apply()
-    assert state() == before

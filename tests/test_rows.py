@@ -13,26 +13,23 @@ from yolo_plugins.rows.arguments import Scale, plan
 NANO = Scale(0.25, 1024)
 
 
-def test_a_conv_row_gets_its_input_channels_and_scaled_output_channels() -> None:
-    assert plan(yp.GhostConv, 16, 1, [128, 3, 2], NANO) == (32, 1, [16, 32, 3, 2])
+ROWS = {
+    "input channels are given, and output channels scaled": (yp.GhostConv, 1, [128, 3, 2], (32, 1, [16, 32, 3, 2])),
+    "channels are rounded up to 8": (yp.GhostConv, 1, [100], (32, 1, [16, 32])),
+    "a stage takes the repeats inside": (yp.C2fGhost, 3, [128, True], (32, 1, [16, 32, 3, True])),
+    "a block that keeps its channels is given them if it asks": (yp.SE, 1, [8], (16, 1, [16, 8])),
+    "a block that does not ask is given none": (yp.HSwish, 2, [], (16, 2, [])),
+    "inner channels are scaled too": (yp.GhostBottleneck, 1, [64, 128, 5, 2], (16, 1, [16, 16, 32, 5, 2])),
+}
 
 
-def test_channels_are_limited_before_they_are_scaled_and_rounded_up_to_8() -> None:
+@pytest.mark.parametrize(("block", "repeats", "args", "planned"), ROWS.values(), ids=ROWS)
+def test_a_row_becomes_arguments(block: type[nn.Module], repeats: int, args: list, planned: tuple) -> None:
+    assert plan(block, 16, repeats, args, NANO) == planned
+
+
+def test_channels_are_limited_before_they_are_scaled() -> None:
     assert plan(yp.GhostConv, 16, 1, [1024], Scale(1.25, 512))[0] == 640
-    assert plan(yp.GhostConv, 16, 1, [100], NANO)[0] == 32
-
-
-def test_a_stage_row_takes_the_repeats_inside() -> None:
-    assert plan(yp.C2fGhost, 16, 3, [128, True], NANO) == (32, 1, [16, 32, 3, True])
-
-
-def test_a_row_that_keeps_channels_is_given_them_if_the_block_asks() -> None:
-    assert plan(yp.SE, 64, 1, [8], NANO) == (64, 1, [64, 8])
-    assert plan(yp.HSwish, 64, 2, [], NANO) == (64, 2, [])
-
-
-def test_inner_channel_counts_are_scaled_too() -> None:
-    assert plan(yp.GhostBottleneck, 16, 1, [64, 128, 5, 2], NANO)[2] == [16, 16, 32, 5, 2]
 
 
 def test_the_yamls_activation_is_passed_where_the_row_gives_none() -> None:
@@ -45,11 +42,7 @@ def test_the_yamls_activation_is_passed_where_the_row_gives_none() -> None:
     ("block", "args", "message"),
     [
         (yp.GhostConv, [], r"GhostConv needs its output channels c2"),
-        (
-            yp.GhostConv,
-            [64, 3, 1, 2, 3, "relu", 7],
-            r"\[c2, k=1, s=1, ratio=2, cheap_k=3, act='relu'\], got 7 arguments",
-        ),
+        (yp.GhostConv, [64, 3, 1, 2, 3, "relu", 7], r"\[c2, k=1, .*, cheap_k=3, act='relu'\], got 7 arguments"),
         (yp.GhostConv, [64, "3"], r"got k='3' of type str"),
         (yp.GhostConv, [64, 3.0], r"got k=3.0 of type float"),
         (yp.GhostConv, ["wide"], r"got c2='wide' of type str"),
@@ -69,16 +62,10 @@ def test_two_inputs_to_a_block_of_one_are_refused() -> None:
 
 
 class WeightedSum(nn.Module):
-    """A block of a user's: adds its inputs with learnt weights."""
+    """A block of a user's that takes several inputs."""
 
     def __init__(self, c1: list[int], c2: int) -> None:
         super().__init__()
-        if set(c1) != {c2}:
-            raise ValueError(f"WeightedSum: inputs of {c1} channels cannot be added to c2={c2}")
-        self.weights = nn.Parameter(torch.ones(len(c1)))
-
-    def forward(self, xs: list[torch.Tensor]) -> torch.Tensor:
-        return sum(w * x for w, x in zip(self.weights, xs, strict=True))
 
 
 @pytest.fixture
@@ -138,15 +125,12 @@ def test_a_misspelt_specification_is_refused_at_import(specification: dict[str, 
 
 
 def test_a_users_block_may_be_inner_block_and_gate_of_a_stage() -> None:
-    class Twice(nn.Module):
+    class Passing(nn.Identity):
         def __init__(self, c1: int) -> None:
             super().__init__()
 
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return 2 * x
-
-    yp.register("same", gate=True)(Twice)
+    yp.register("same", gate=True)(Passing)
     try:
-        assert yp.C2f(16, 16, 1, True, "ConvBNAct", "Twice")(torch.ones(1, 16, 4, 4)).shape == (1, 16, 4, 4)
+        assert yp.C2f(16, 16, 1, True, "ConvBNAct", "Passing")(torch.ones(1, 16, 4, 4)).shape == (1, 16, 4, 4)
     finally:
-        yp.unregister(Twice)
+        yp.unregister(Passing)

@@ -209,12 +209,10 @@ def test_the_command_reports_each_block_and_writes_the_checkpoint(checkpoint, im
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        pytest.param({"checkpoint": "none.pt"}, "none.pt does not exist", id="no checkpoint"),
         pytest.param({"checkpoint": "empty.pt"}, "not a checkpoint with a model inside", id="not a checkpoint"),
         pytest.param({"images": "nowhere"}, "nowhere is not a folder of images", id="no folder"),
         pytest.param({"images": "."}, "no image is in", id="no images"),
         pytest.param({"swap": "gost"}, "did you mean ghost", id="recipe"),
-        pytest.param({"output": "exists.pt"}, "--force replaces it", id="output"),
     ],
 )
 def test_what_cannot_be_transplanted_is_said_in_one_line(
@@ -222,9 +220,8 @@ def test_what_cannot_be_transplanted_is_said_in_one_line(
 ):
     monkeypatch.chdir(tmp_path)
     torch.save({"model": None}, tmp_path / "empty.pt")
-    (tmp_path / "exists.pt").touch()
-    given = {"checkpoint": checkpoint, "swap": "ghost", "images": images, "output": "init.pt", **change}
-    arguments = [given["checkpoint"], "--swap", given["swap"], "--images", given["images"], "-o", given["output"]]
+    given = {"checkpoint": checkpoint, "swap": "ghost", "images": images, **change}
+    arguments = [given["checkpoint"], "--swap", given["swap"], "--images", given["images"], "-o", "init.pt"]
     assert main(["transplant", *map(str, arguments)]) == 1
     said = capsys.readouterr().err.strip().splitlines()
     assert len(said) == 1

@@ -124,7 +124,6 @@ def test_a_recipe_may_compose_its_stages(stock: str, options: str, row: str, tmp
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("rules: 3", "needs `title` and a list of `rules`"),
         ("rules: [{stge: C2fDW}]", "rule 1 must name its block once"),
         ("rules: [{stage: C2fDW, strid: 3}]", "rule 1 has no key 'strid'"),
         ("rules: [{stage: C2fDW, stride: far}]", "rule 1: stride: 'far' must be a whole number"),

@@ -23,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from conftest import Environment, make_environment
 from yolo_plugins.demo.dataset import write
 from yolo_plugins.files import write_text
+from yolo_plugins.tables import markdown
 
 from patch_ultralytics import TESTED
 
@@ -217,8 +218,7 @@ def render(rows: dict[str, list[str]]) -> str:
         "*Needs* is what stock models need there as well.",
         "",
     ]
-    table = [HEADINGS, ["---"] * len(HEADINGS), *(rows[release] for release in sorted(rows, key=order))]
-    return "\n".join([*head, *(f"| {' | '.join(cells)} |" for cells in table), ""])
+    return "\n".join([*head, markdown([HEADINGS, *(rows[release] for release in sorted(rows, key=order))]), ""])
 
 
 def main() -> int:

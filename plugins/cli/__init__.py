@@ -27,12 +27,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         except (ImportError, SyntaxError) as error:
             print(f"yolo-plugins: `{name}` is left out, since this install is damaged: {error}", file=sys.stderr)
             continue
-        command = commands.add_parser(
-            name,
-            help=module.HELP,
-            description=module.__doc__,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-        )
+        look = argparse.RawDescriptionHelpFormatter
+        command = commands.add_parser(name, help=module.HELP, description=module.__doc__, formatter_class=look)
         if hasattr(module, "configure"):  # not of a command without options
             module.configure(command)
         command.set_defaults(run=module.run)
@@ -41,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if more and not getattr(args, "takes_more", False):
         parser.error(f"unrecognized arguments: {' '.join(more)}")
     try:
-        return int(args.run(args))
+        return int(args.run(args) or 0)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130

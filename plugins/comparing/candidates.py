@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..rows.yaml_files import locate, without_scale
+from ..rows.yaml_files import locate
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,4 @@ def _file(source: str) -> Path:
         raise ValueError(f"{source} is neither a model YAML nor a .pt file")
     if path.suffix == ".pt" and not path.is_file():
         raise FileNotFoundError(f"{source} does not exist; train it first, or compare its YAML")
-    unscaled = path.with_name(without_scale(path.name))
-    if path.name != source and not path.is_file() and unscaled.is_file():
-        return unscaled  # Ultralytics takes a scale letter in a path, too
     return locate(source)

@@ -110,16 +110,13 @@ def _facts(setup: Setup, chosen: Sequence[str]) -> dict[str, str]:
 def _column(form: str, models: Sequence[Model], setup: Setup) -> list[Row]:
     """A row for each model in one format."""
     cells = [Cell(model, form, setup) for model in models]
-    times: Times = {}
-    if lacking := formats.missing(form):
-        for cell in cells:
-            cell.failure, cell.missing = lacking, True
-    else:
-        times = _measured(cells, setup)
+    lacking = formats.missing(form)
+    for cell in cells if lacking else []:
+        cell.failure, cell.missing = str(lacking), True
+    times = {} if lacking else _measured(cells, setup)
     rows = [row(cell, cells[0], times) for cell in cells]
     for cell, result in zip(cells, rows, strict=True):
-        said_before = result["state"] == "failed"
-        cell.say(_said(result), done=True, quiet=said_before)
+        cell.say(_said(result), done=True, quiet=result["state"] == "failed")  # a failure is said when it happens
     return rows
 
 

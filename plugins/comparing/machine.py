@@ -15,6 +15,7 @@ from .formats import versions
 def describe(formats: Iterable[str], threads: int) -> dict[str, str]:
     """Machine, processor, threads and versions, as labelled lines."""
     import psutil
+    from ultralytics.utils.torch_utils import get_cpu_info
 
     packages: dict[str, str] = {}
     for name in formats:
@@ -22,21 +23,13 @@ def describe(formats: Iterable[str], threads: int) -> dict[str, str]:
     cores = psutil.cpu_count(logical=False) or os.cpu_count()
     return {
         "machine": f"{platform.system()} {platform.release()} {platform.machine()}",
-        "processor": f"{_processor()}, {cores} cores, {os.cpu_count()} logical",
+        "processor": f"{get_cpu_info()}, {cores} cores, {os.cpu_count()} logical",
         "memory": f"{psutil.virtual_memory().total / 1e9:.1f} GB",
         "threads": f"{threads} for every runtime",
         "python": sys.version.split()[0],
         "versions": ", ".join(f"{name} {number}" for name, number in packages.items()),
         "load before": _load(),
     }
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
 
 
 def _load() -> str:

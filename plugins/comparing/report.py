@@ -61,10 +61,8 @@ def write(rows: Sequence[Row], models: Sequence[Model], budget: Budget, facts: M
     bars = figures.costs(_one_format(rows))
     pictures = {model.name: model.pictures for model in models if model.accurate}
     answer = words.answer(rows, budget)
-    results = {
-        "answer": answer, "budget": asdict(budget), "winner": winner(rows, budget),
-        "rows": rows, "facts": facts,
-    }  # fmt: skip
+    choice = {"answer": answer, "budget": asdict(budget), "winner": winner(rows, budget)}
+    results = {**choice, "rows": rows, "facts": facts}
     write_text(folder / "results.json", json.dumps(results, indent=1, ensure_ascii=False))
     write_text(folder / "results.csv", tables.table(rows, "csv") + "\n")
     write_text(folder / "report.md", markdown(rows, answer, facts))

@@ -82,20 +82,17 @@ def answer(rows: Sequence[Row], budget: Budget) -> list[str]:
 
 
 def _choice(rows: Sequence[Row], budget: Budget) -> list[str]:
-    good = deployable(rows)
-    best = winner(rows, budget)
+    good, lines = deployable(rows), []
     if not good:
         return ["No file could be measured that agrees with torch."]
-    if budget and best is None:
-        return [f"Nothing keeps the budget ({budget}): {nearest_miss(rows, budget)}."]
-    lines = []
-    if budget and best is not None:
-        lines.append(f"Within {budget}: {name(best)}, {figures(best)}.")
-        lines += _given_up(best, good)
+    if budget:
+        if (best := winner(rows, budget)) is None:
+            return [f"Nothing keeps the budget ({budget}): {nearest_miss(rows, budget)}."]
+        lines += [f"Within {budget}: {name(best)}, {figures(best)}.", *_given_up(best, good)]
     scored = [row for row in good if row["map"] is not None]
     if scored:
-        front = [scored[i] for i in pareto([(row["ms"], accuracy(row)) for row in scored])]
-        steps = sorted(front, key=lambda row: row["ms"])
+        front = pareto([(row["ms"], accuracy(row)) for row in scored])
+        steps = sorted((scored[i] for i in front), key=lambda row: row["ms"])
         text = "; ".join(f"from {row['ms']:.1f} ms on {name(row)} ({row['map']:.3f})" for row in steps)
         lines.append(f"Most accurate for each time allowed: {text}.")
         if not budget:
@@ -137,11 +134,9 @@ def _slower(rows: Sequence[Row]) -> list[str]:
             continue
         places = [f"{row['format']}: {ratio_text(row, 'network_')}" for row in own if row["network_ratio_high"] >= 1]
         if places:
-            fewer = 1 - own[0]["gflops"] / first["gflops"]
-            lines.append(
-                f"Fewer FLOPs, not faster: {model} has {fewer:.0%} fewer than {first['model']}, "
-                f"but its network takes, of {first['model']}'s time, in {'; in '.join(places)}."
-            )
+            fewer = f"{1 - own[0]['gflops'] / first['gflops']:.0%} fewer than {first['model']}"
+            takes = f"but its network takes, of {first['model']}'s time, in {'; in '.join(places)}"
+            lines.append(f"Fewer FLOPs, not faster: {model} has {fewer}, {takes}.")
     return lines
 
 

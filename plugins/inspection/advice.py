@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -38,10 +39,7 @@ def too_large(parameters: int, maps: list[Shapes], description: dict[str, Any]) 
         yield Problem(f"has {parameters:,} parameters; the largest of Ultralytics' models have 174 million")
     for i, (row, shapes) in enumerate(zip(rows_of(description), maps, strict=False)):
         for shape in shapes:
-            elements = 1
-            for side in shape:
-                elements *= side
-            if elements > MAX_ELEMENTS:
+            if (elements := math.prod(shape)) > MAX_ELEMENTS:
                 size = "×".join(map(str, shape[1:]))
                 yield Problem(f"its map of {size} at {IMAGE}×{IMAGE} has {elements:,} elements", i, row[2])
 

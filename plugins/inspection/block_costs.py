@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from typing import Any
 
 from torch import nn
@@ -16,6 +15,8 @@ from .costs import Cost, cost
 
 Row = dict[str, Any]
 """A table's line: heading → raw value."""
+
+CHANNELS = ("c1", "c2")
 
 
 def compare(block: str, size: int, runs: int = 20, **given: Any) -> list[Row]:
@@ -94,19 +95,15 @@ def build(block: str, given: Mapping[str, Any]) -> tuple[nn.Module, dict[str, An
     if cls.__name__ not in measurable():
         raise ValueError(f"{cls.__name__} is a head or a part of a network; choose one of {', '.join(measurable())}")
     taken = signature_of(cls)
-    full = bound(cls, {name: v for name, v in given.items() if name in taken or name not in ("c1", "c2")})
+    full = bound(cls, {name: v for name, v in given.items() if name in taken or name not in CHANNELS})
     return cls(**full), full
 
 
 def call(block: str, full: Mapping[str, Any]) -> str:
     """How a block with these arguments is written, its defaults left out."""
     defaults = {name: p.default for name, p in signature_of(find(block)).items()}
-    shown = [
-        str(value) if name in ("c1", "c2") else f"{name}={value}"
-        for name, value in full.items()
-        if name in ("c1", "c2") or value != defaults[name]
-    ]
-    return f"{block}({', '.join(shown)})"
+    options = [f"{name}={value}" for name, value in full.items() if name not in CHANNELS and value != defaults[name]]
+    return f"{block}({', '.join([*(str(full[name]) for name in CHANNELS if name in full), *options])})"
 
 
 def plain(block: str, full: Mapping[str, Any]) -> nn.Module:
@@ -119,16 +116,9 @@ def plain(block: str, full: Mapping[str, Any]) -> nn.Module:
 
 
 def _row(name: str, c: Cost) -> Row:
-    values = asdict(c)
-    return {
-        "module": name,
-        "params": values["params"],
-        "MACs": values["macs"],
-        "activations": values["activations"],
-        "written": values["written"],
-        "peak KiB": round(values["peak_bytes"] / 1024, 1),
-        "ms": None if c.milliseconds is None else round(c.milliseconds, 3),
-    }
+    counts = {"params": c.params, "MACs": c.macs, "activations": c.activations, "written": c.written}
+    ms = None if c.milliseconds is None else round(c.milliseconds, 3)
+    return {"module": name, **counts, "peak KiB": round(c.peak_bytes / 1024, 1), "ms": ms}
 
 
 def _times(plain: float | None, ours: float | None) -> float | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import statistics
-import time
+import timeit
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -68,18 +68,10 @@ def cost(module: nn.Module, shape: Sequence[int], runs: int = 20) -> Cost:
         with memory:
             macs = multiply_adds(module, x)
     except RuntimeError as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(
-            f"{type(module).__name__} does not take an input of shape {tuple(x.shape)}: {reason}"
-        ) from error
-    return Cost(
-        parameters(module),
-        macs,
-        memory.activations,
-        memory.written,
-        memory.peak,
-        _median_milliseconds(module, x, runs) if runs else None,
-    )
+        refused = f"{type(module).__name__} does not take an input of shape {tuple(x.shape)}"
+        raise ValueError(f"{refused}: {str(error).splitlines()[0]}") from error
+    milliseconds = _median_milliseconds(module, x, runs) if runs else None
+    return Cost(parameters(module), macs, memory.activations, memory.written, memory.peak, milliseconds)
 
 
 class _Memory(TorchDispatchMode):
@@ -112,11 +104,9 @@ class _Memory(TorchDispatchMode):
 
 @torch.no_grad()
 def _median_milliseconds(module: nn.Module, x: Tensor, runs: int) -> float:
-    times = []
-    for _ in range(runs + runs // 4):
-        start = time.perf_counter()
+    def run() -> None:
         module(x)
         if x.is_cuda:
             torch.cuda.synchronize(x.device)
-        times.append(1e3 * (time.perf_counter() - start))
-    return statistics.median(times[-runs:])
+
+    return 1e3 * statistics.median(timeit.repeat(run, repeat=runs + runs // 4, number=1)[-runs:])

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
 from ..blocks.counting import parameters
 from ..blocks.registry import PREFIX
-from ..models.building import build, load, quiet
+from ..models.building import build, load
 from ..rows.description import image_channels, rows_of
 from ..rows.stock_base import find_base
 from ..rows.yaml_files import with_scale
 from ..tables import change, columns
+from ..transplanting.checkpoint import rebuilt
 
 MAX_IMAGE = 4096
 
@@ -79,9 +81,7 @@ def _load(model: str, nc: int | None) -> Any:
         raise ValueError(f"{model} is neither a model YAML nor a .pt file")
     network = build(model)
     if nc and nc != network.yaml["nc"]:
-        description = {**copy.deepcopy(network.yaml), "nc": nc}
-        with quiet():
-            network = type(network)(description, ch=image_channels(description), nc=nc, verbose=False)
+        network = rebuilt(network, {**copy.deepcopy(network.yaml), "nc": nc})
     return network
 
 
@@ -100,36 +100,26 @@ def _rows(network: Any, imgsz: int) -> list[Row]:
 
 def render(info: Info) -> str:
     """An `Info` as text: a line a row, then the totals and how many rows are plug-ins."""
-    heading = ["row", "module", "params", "GFLOPs"]
-    if info.base:
-        heading += ["base", "params", "GFLOPs", "params", "GFLOPs"]
-    lines = [heading]
-    for i, row in enumerate(info.rows):
-        base = info.base[i] if info.base and i < len(info.base) else None
-        lines.append([f"{i}{' *' if row.plugin else ''}", *_cells(row, base, bool(info.base))])
-    total = _total(info.rows)
-    lines.append(["", *_cells(total, _total(info.base) if info.base else None, bool(info.base))])
+    base = info.base or []
+    lines = [["row", "module", "params", "GFLOPs", "base", "params", "GFLOPs", "params", "GFLOPs"]]
+    for i, (row, other) in enumerate(zip_longest(info.rows, base[: len(info.rows)])):
+        lines.append([f"{i}{' *' if row.plugin else ''}", *_cells(row, other)])
+    lines.append(["", *_cells(_total(info.rows), _total(base))])
+    table = columns([line if base else line[:4] for line in lines], right=[2, 3, 5, 6, 7, 8] if base else [2, 3])
     swapped = sum(row.plugin for row in info.rows)
-    against = f" beside {info.base_name}" if info.base_name else ""
-    table = columns(lines, right=[2, 3, 5, 6, 7, 8] if info.base else [2, 3])
-    size = f"{info.imgsz}×{info.imgsz}"
+    name = info.name + (f" beside {info.base_name}" if info.base_name else "")
     return (
-        f"{info.name}{against}, {size}, before fusing; GFLOPs are 2 × multiply-adds; * is a plug-in\n\n"
+        f"{name}, {info.imgsz}×{info.imgsz}, before fusing; GFLOPs are 2 × multiply-adds; * is a plug-in\n\n"
         f"{table}\n\n{swapped} of {len(info.rows)} rows are plug-ins"
     )
 
 
-def _cells(row: Row, base: Row | None, compared: bool) -> list[str]:
+def _cells(row: Row, base: Row | None) -> list[str]:
     cells = [row.module, f"{row.params:,}", f"{row.gflops:.2f}"]
-    if not compared:
-        return cells
     if base is None:
         return [*cells, "none", "", "", "", ""]
-    changes = (
-        [change(row.params, base.params), change(row.gflops, base.gflops)]
-        if (row.params, row.gflops) != (base.params, base.gflops)
-        else ["", ""]
-    )
+    same = (row.params, row.gflops) == (base.params, base.gflops)
+    changes = ["", ""] if same else [change(row.params, base.params), change(row.gflops, base.gflops)]
     return [*cells, base.module, f"{base.params:,}", f"{base.gflops:.2f}", *changes]
 
 

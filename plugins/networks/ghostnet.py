@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 from torch import nn
 
@@ -11,18 +11,7 @@ from ..blocks.geometry import make_divisible
 from ..blocks.ghost import GhostBottleneck
 from ..blocks.registry import register
 from .imagenet import load_pretrained
-from .network import TOP, Network, NetworkStage, require_stage, require_width
-
-
-class Row(NamedTuple):
-    """A Ghost bottleneck: kernel, expansion size, output channels, SE ratio, stride."""
-
-    k: int
-    mid: int
-    c2: int
-    se: float
-    s: int
-
+from .network import TOP, Network, NetworkStage, Row, require_stage, require_width
 
 STEM = 16
 STAGES = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 from torch import nn
 
@@ -11,55 +11,43 @@ from ..blocks.geometry import make_divisible
 from ..blocks.mobilenet import InvertedResidual
 from ..blocks.registry import register
 from .imagenet import load_pretrained
-from .network import TOP, Network, NetworkStage, require_stage, require_width
+from .network import TOP, Network, NetworkStage, Row, require_stage, require_width
 
-
-class Row(NamedTuple):
-    """An inverted residual: kernel, expansion size, output channels, SE ratio, activation, stride."""
-
-    k: int
-    mid: int
-    c2: int
-    se: float
-    act: str
-    s: int
-
-
-RE, HS = "relu", "hardswish"
+HS = "hardswish"
 STEM = 16
 STAGES: dict[str, tuple[tuple[Row, ...], ...]] = {
     "large": (
-        (Row(3, 16, 16, 0, RE, 1),),
-        (Row(3, 64, 24, 0, RE, 2),),
-        (Row(3, 72, 24, 0, RE, 1),),
-        (Row(5, 72, 40, 0.25, RE, 2),),
-        (Row(5, 120, 40, 0.25, RE, 1), Row(5, 120, 40, 0.25, RE, 1)),
-        (Row(3, 240, 80, 0, HS, 2),),
+        (Row(3, 16, 16, 0, 1),),
+        (Row(3, 64, 24, 0, 2),),
+        (Row(3, 72, 24, 0, 1),),
+        (Row(5, 72, 40, 0.25, 2),),
+        (Row(5, 120, 40, 0.25, 1), Row(5, 120, 40, 0.25, 1)),
+        (Row(3, 240, 80, 0, 2, HS),),
         (
-            Row(3, 200, 80, 0, HS, 1),
-            Row(3, 184, 80, 0, HS, 1),
-            Row(3, 184, 80, 0, HS, 1),
-            Row(3, 480, 112, 0.25, HS, 1),
-            Row(3, 672, 112, 0.25, HS, 1),
+            Row(3, 200, 80, 0, 1, HS),
+            Row(3, 184, 80, 0, 1, HS),
+            Row(3, 184, 80, 0, 1, HS),
+            Row(3, 480, 112, 0.25, 1, HS),
+            Row(3, 672, 112, 0.25, 1, HS),
         ),
-        (Row(5, 672, 160, 0.25, HS, 2),),
-        (Row(5, 960, 160, 0.25, HS, 1), Row(5, 960, 160, 0.25, HS, 1)),
+        (Row(5, 672, 160, 0.25, 2, HS),),
+        (Row(5, 960, 160, 0.25, 1, HS), Row(5, 960, 160, 0.25, 1, HS)),
     ),
     "small": (
         (),
-        (Row(3, 16, 16, 0.25, RE, 2),),
+        (Row(3, 16, 16, 0.25, 2),),
         (),
-        (Row(3, 72, 24, 0, RE, 2),),
-        (Row(3, 88, 24, 0, RE, 1),),
-        (Row(5, 96, 40, 0.25, HS, 2),),
+        (Row(3, 72, 24, 0, 2),),
+        (Row(3, 88, 24, 0, 1),),
+        (Row(5, 96, 40, 0.25, 2, HS),),
         (
-            Row(5, 240, 40, 0.25, HS, 1),
-            Row(5, 240, 40, 0.25, HS, 1),
-            Row(5, 120, 48, 0.25, HS, 1),
-            Row(5, 144, 48, 0.25, HS, 1),
+            Row(5, 240, 40, 0.25, 1, HS),
+            Row(5, 240, 40, 0.25, 1, HS),
+            Row(5, 120, 48, 0.25, 1, HS),
+            Row(5, 144, 48, 0.25, 1, HS),
         ),
-        (Row(5, 288, 96, 0.25, HS, 2),),
-        (Row(5, 576, 96, 0.25, HS, 1), Row(5, 576, 96, 0.25, HS, 1)),
+        (Row(5, 288, 96, 0.25, 2, HS),),
+        (Row(5, 576, 96, 0.25, 1, HS), Row(5, 576, 96, 0.25, 1, HS)),
     ),
 }
 LAST = 6  # times the channels of the last map

@@ -8,7 +8,7 @@ layer.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +24,17 @@ MAPS = (4, 6, 8)
 """The stages whose maps a detector takes."""
 
 STRIDES = (8, 16, 32)
+
+
+class Row(NamedTuple):
+    """A bottleneck of a table: kernel, expansion size, output channels, SE ratio, stride, activation."""
+
+    k: int
+    mid: int
+    c2: int
+    se: float
+    s: int
+    act: str = "relu"
 
 
 class NetworkStage(nn.Sequential):

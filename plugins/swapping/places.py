@@ -6,6 +6,7 @@ Nothing of Ultralytics, torchvision or timm is imported: a stage is what has a s
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -131,16 +132,13 @@ def place_of(module: nn.Module) -> Place | None:
 def conv_group(module: nn.Module) -> tuple[nn.Conv2d, nn.Module | None] | None:
     """Convolution and activation of a module that is nothing but conv[–BN][–activation], or None."""
     parts = [m for m in module.children() if not isinstance(m, nn.Identity | nn.Dropout)]
-    if not parts or type(parts[0]) is not nn.Conv2d or len(parts) > 3 or any(True for m in parts for _ in m.children()):
+    # Of one part, the convolution itself is the place; what holds it may do more than call it.
+    if len(parts) not in (2, 3) or type(parts[0]) is not nn.Conv2d or any(list(m.children()) for m in parts):
         return None
-    rest = parts[1:]
-    if rest and is_norm(rest[0]):
-        rest = rest[1:]
-    if len(rest) > 1 or (rest and not is_activation(rest[0])):
+    rest = parts[2:] if is_norm(parts[1]) else parts[1:]
+    if len(rest) > 1 or not all(map(is_activation, rest)) or not _is_chain(module, parts):
         return None
-    if len(parts) == 1:
-        return None  # the convolution itself is the place; what holds it may do more than call it
-    return (parts[0], rest[0] if rest else None) if _is_chain(module, parts) else None
+    return parts[0], rest[0] if rest else None
 
 
 def _is_chain(module: nn.Module, parts: list[nn.Module]) -> bool:
@@ -191,13 +189,10 @@ def _conv(conv: nn.Conv2d, act: nn.Module | None) -> Place:
 def _stage(module: nn.Module) -> Place | None:
     """C2f, C3k2 and A2C2f (a list of inner blocks), C2, C3 and RepC3 (a chain), ELAN, or a row of bottlenecks."""
     if type(module) is nn.Sequential:
-        places = [_bottleneck(m) for m in module]
-        if len(places) < 2 or any(p is None or p.s != 1 for p in places):
+        places = [place for m in module if (place := _bottleneck(m)) is not None and place.s == 1]
+        if len(places) < max(2, len(module)):
             return None
-        first, last = places[0], places[-1]
-        assert first is not None
-        assert last is not None
-        return replace(first, kind="stage", c2=last.c2, n=len(places))
+        return replace(places[0], kind="stage", c2=places[-1].c2, n=len(places))
     cv1, cv2, cv4 = (_outer(module, name) for name in ("cv1", "cv2", "cv4"))
     m = getattr(module, "m", None)
     if cv1 is None:
@@ -209,11 +204,8 @@ def _stage(module: nn.Module) -> Place | None:
     if cv2 is None or not isinstance(m, nn.ModuleList | nn.Sequential) or not len(m):
         return None
     shortcut = any(getattr(b, "add", False) for b in module.modules())
-    halved = _outer(module, "cv3") is None and cv2.in_channels in (
-        cv1.out_channels,
-        cv1.out_channels // 2 * (2 + len(m)),
-    )
-    hidden = cv1.out_channels // 2 if halved else cv1.out_channels
+    whole, half = cv1.out_channels, cv1.out_channels // 2
+    hidden = half if _outer(module, "cv3") is None and cv2.in_channels in (whole, half * (2 + len(m))) else whole
     nested = all(_outer(block, "cv3") is not None and hasattr(block, "m") for block in m)
     return Place("stage", c1, c2, n=len(m), shortcut=shortcut, e=min(hidden / c2, 0.5), c3k=nested, act=act)
 
@@ -221,23 +213,18 @@ def _stage(module: nn.Module) -> Place | None:
 def _bottleneck(module: nn.Module) -> Place | None:
     """Two or three convolutions with a shortcut around: Ultralytics' (cv1, cv2, add), ResNet's (conv1, conv2, …)."""
     if hasattr(module, "add") and not hasattr(module, "m"):
-        convs = [_outer(module, name) for name in ("cv1", "cv2")]
-        shortcut = bool(module.add)
+        names, shortcut = ["cv1", "cv2"], bool(module.add)
     elif hasattr(module, "downsample"):
-        convs = [_outer(module, name) for name in ("conv1", "conv2", "conv3") if hasattr(module, name)]
-        shortcut = True
+        names, shortcut = [name for name in ("conv1", "conv2", "conv3") if hasattr(module, name)], True
     else:
         return None
-    if len(convs) < 2 or any(c is None for c in convs):
+    convs = [conv for name in names if (conv := _outer(module, name)) is not None]
+    if len(convs) < max(2, len(names)):
         return None
-    spatial = [c for c in convs if c is not None]
-    kernel = max(c.kernel_size[0] for c in spatial)
-    stride = 1
-    for c in spatial:
-        stride *= c.stride[0]
-    if any(c.dilation[0] > 1 for c in spatial):
+    if any(c.dilation[0] > 1 for c in convs):
         raise NoPlace("is dilated inside")
-    first, last = spatial[0], spatial[-1]
+    kernel, stride = max(c.kernel_size[0] for c in convs), math.prod(c.stride[0] for c in convs)
+    first, last = convs[0], convs[-1]
     return Place(
         "bottleneck", first.in_channels, last.out_channels, kernel, stride, shortcut=shortcut,
         e=min(first.out_channels / last.out_channels, 0.5), mid=first.out_channels, act=_last_activation(module),

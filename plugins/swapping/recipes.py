@@ -115,9 +115,9 @@ RECIPES: dict[str, Recipe] = {
 
 KINDS = ("conv", "stage", "head")
 
-KEYS: dict[str, type] = {"stride": int, "kernel": int, "neck": bool, "options": dict}
-"""What a rule in a file may say beside its block, and of what type."""
 WORDS = {int: "a whole number", bool: "true or false", dict: "a mapping, such as {d: 2}"}
+KEYS = {"stride": int, "kernel": int, "neck": bool, "options": dict}
+"""What a rule in a file may say beside its block, and of what type."""
 
 
 def recipe(name: str | Path) -> Recipe:
@@ -157,6 +157,6 @@ def _rule(data: Any, where: str) -> Rule:
     for key, value in rule.items():
         if key not in KEYS:
             raise ValueError(f"{where} has no key {key!r}; there are {', '.join(KEYS)}")
-        if not isinstance(value, KEYS[key]) or (KEYS[key] is int and isinstance(value, bool)):
+        if type(value) is not KEYS[key]:
             raise ValueError(f"{where}: {key}: {value!r} must be {WORDS[KEYS[key]]}")
     return Rule(named[0], str(block).removeprefix("plugins."), **rule)

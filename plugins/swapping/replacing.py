@@ -15,7 +15,7 @@ from ..blocks.activation import ACTIVATIONS
 from ..blocks.composition import Choice
 from ..blocks.counting import multiply_adds, parameters
 from ..blocks.registry import PREFIX, find, spec_of
-from ..blocks.signature import signature_of
+from ..blocks.signature import refuse_unknown, signature_of
 from .places import (
     NoPlace,
     Place,
@@ -84,6 +84,7 @@ def replace(
             swapped (with the reasons).
     """
     order = _Order(_block(block), match or Match(), options)
+    refuse_unknown(order.block, options)  # an error, not a reason to leave a module
     if dry_run:
         model = copy.deepcopy(model)
     total, counted = parameters(model), _macs(model, inputs)
@@ -146,12 +147,8 @@ def _following(parent: nn.Module, after: list[tuple[str, nn.Module]]) -> list[st
     """Names of the batch norm and activation that come right after a convolution in a Sequential."""
     if type(parent) is not nn.Sequential:
         return []
-    names = []
-    if after and is_norm(after[0][1]):
-        names.append(after.pop(0)[0])
-    if after and is_activation(after[0][1]):
-        names.append(after[0][0])
-    return names
+    norms = [name for name, module in after[:1] if is_norm(module)]
+    return norms + [name for name, module in after[len(norms) :][:1] if is_activation(module)]
 
 
 @dataclass(frozen=True)
@@ -172,18 +169,13 @@ class _Order:
         except NoPlace as error:
             return Swap(name, was, reason=str(error))
         place = standing(cls, place)
-        reason = self._unwanted(module, follow, place)
         chosen = dict(self.options)
         if "act" in signature_of(cls):
             chosen.setdefault("act", _act(next((m for m in followers if is_activation(m)), place.act)))
-        try:
-            told = arguments(cls, place, chosen)  # a wrong option is an error, not a reason to leave a module
-        except NoPlace as error:
-            return Swap(name, was, reason=reason or str(error))
-        if reason := reason or refusal(cls, place, chosen):
+        if reason := self._unwanted(module, follow, place) or refusal(cls, place, chosen):
             return Swap(name, was, reason=reason)
-        reference = next(module.parameters())
-        new = cls(place.c1, place.c2, **told).to(reference.device, reference.dtype).train(module.training)
+        new, reference = cls(place.c1, place.c2, **arguments(cls, place, chosen)), next(module.parameters())
+        new = new.to(reference.device, reference.dtype).train(module.training)
         if hasattr(module, "i"):  # what Ultralytics hangs on a row
             kept = {"i": module.i, "f": module.f, "np": parameters(new), "type": f"{cls.__module__}.{cls.__name__}"}
             new.__dict__.update(kept)
@@ -211,8 +203,7 @@ def _act(module: nn.Module | None) -> Any:
     """An activation as a block's argument: by name where it has one, so that a YAML row can say it."""
     if module is None:
         return "identity"
-    named = [name for name, cls in ACTIVATIONS.items() if type(module) is cls]
-    return named[0] if named else module
+    return next((name for name, cls in ACTIVATIONS.items() if type(module) is cls), module)
 
 
 def _record(model: nn.Module, name: str, cls: type[nn.Module], place: Place, options: dict[str, Any]) -> None:

@@ -8,16 +8,14 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
-import torch
 from torch import nn
 
 from ..blocks.registry import PREFIX, find
 from ..blocks.signature import signature_of
-from ..models.building import from_text
-from ..models.dry_run import IMAGE, build, offline
+from ..models.building import quiet
+from ..models.dry_run import IMAGE, RowError, build, run
 from ..rows.description import image_channels, rows_of, scales_by_size
 from ..rows.stock_base import stock_head
-from ..rows.yaml_files import with_scale
 from .places import NoPlace, Place, place_of, refusal, row_arguments, standing
 from .recipes import Recipe, Rule
 
@@ -59,11 +57,14 @@ def edit_rows(description: dict[str, Any], name: str, chosen: Recipe) -> tuple[l
 def _sites(text: str, name: str) -> tuple[str, list[_Site]]:
     """Task and sites of a model; kept for the next recipe on the same YAML, as models are built for it."""
     import yaml
+    from ultralytics.nn import tasks
 
     description = yaml.safe_load(text)
     scales = scales_by_size(description)
-    strides, task = _strides(description, name, scales[0])
-    layers = [build({**description, "scale": scale}) for scale in scales]
+    layers = [build({**description, "scale": scale, "yaml_file": name}) for scale in scales]
+    strides = _strides(layers[0], image_channels(description))
+    with quiet():
+        task = str(tasks.guess_model_task(description) or "detect")  # it does not know RT-DETR's decoder
     sites = []
     for i, (_, n, module, args) in enumerate(rows_of(description)[:-1]):
         if module.startswith(PREFIX):
@@ -147,23 +148,11 @@ def _alike(layers: nn.Sequential) -> bool:
     return len({type(layer) for layer in layers}) == 1
 
 
-def _strides(description: dict[str, Any], name: str, scale: str) -> tuple[list[float], str]:
-    """Stride of each row's output, found by running the smallest scale once, and the task."""
-    import yaml
-
-    heights: dict[int, float] = {}
-    with from_text(yaml.safe_dump(offline(description)), with_scale(name, scale)) as yolo:
-        layers = yolo.model.model
-        hooks = [
-            layer.register_forward_hook(lambda _, __, out, i=i: heights.__setitem__(i, _stride(out)))
-            for i, layer in enumerate(layers)
-        ]
-        with torch.no_grad():
-            yolo.model.eval()(torch.zeros(1, image_channels(description), IMAGE, IMAGE))
-        for hook in hooks:
-            hook.remove()
-        return [heights.get(i, math.inf) for i in range(len(layers))], str(yolo.task)
-
-
-def _stride(output: Any) -> float:
-    return IMAGE / output.shape[-2] if isinstance(output, torch.Tensor) and output.dim() == 4 else math.inf
+def _strides(layers: nn.Sequential, channels: int) -> list[float]:
+    """Stride of each row's output, of one that is no map infinity."""
+    try:
+        maps = run(layers, channels)
+    except RowError as error:  # a head that takes text besides the image
+        maps = error.maps
+    strides = [IMAGE / shapes[0][2] if len(shapes) == 1 and len(shapes[0]) == 4 else math.inf for shapes in maps]
+    return strides + [math.inf] * (len(layers) - len(strides))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import lru_cache, partial
 from pathlib import Path
 
 import cv2
@@ -46,16 +47,8 @@ def image_batches(
         ValueError: a file that is no image, named.
     """
     generator = torch.Generator().manual_seed(seed)
-    cache: dict[Path, Tensor] = {}
+    load = lru_cache(CACHED)(partial(_read, size=size))
     order: list[int] = []
-
-    def load(path: Path) -> Tensor:
-        if path not in cache:
-            image = _read(path, size)
-            if len(cache) >= CACHED:
-                return image
-            cache[path] = image
-        return cache[path]
 
     def give() -> Tensor:
         if len(order) < batch:

@@ -18,7 +18,7 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from yolo_plugins.files import write, write_text
+from yolo_plugins.files import read_yaml, write, write_text
 
 
 def main() -> None:
@@ -39,12 +39,10 @@ def main() -> None:
 
 def best(folder: Path) -> dict[str, Any]:
     """The best epoch of one run, with what it was trained with."""
-    import yaml
-
     with open(folder / "results.csv", encoding="utf-8") as file:
         epochs = [{key.strip(): value for key, value in row.items()} for row in csv.DictReader(file)]
     top = max(epochs, key=lambda row: float(row["metrics/mAP50-95(B)"]))
-    args = yaml.safe_load((folder / "args.yaml").read_text(encoding="utf-8"))
+    args = read_yaml(folder / "args.yaml")
     model, _, seed = folder.name.rpartition("_s")
     return {
         "model": model,

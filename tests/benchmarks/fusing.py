@@ -8,14 +8,14 @@ largest change is relative to the largest output.
 
 from __future__ import annotations
 
-import argparse
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
-from latency import add_options, deployed, shown
+from latency import deployed, shown, timing_parser
 from torch import Tensor, nn
 from ultralytics.nn.modules import DFL
 from yolo_plugins import ConvBNAct, GhostConv, RepGhostConv, ShuffleUnit
@@ -107,8 +107,8 @@ STEPS = [
     *(
         Step(f"shuffle in a dense {which} convolution", "yolov8n-shuffle.yaml", ShuffleUnit, make)
         for which, make in (
-            ("first", lambda unit: DenseShuffleUnit(unit, first=True)),
-            ("second", lambda unit: DenseShuffleUnit(unit, first=False)),
+            ("first", partial(DenseShuffleUnit, first=True)),
+            ("second", partial(DenseShuffleUnit, first=False)),
         )
     ),
     Step("Ghost's concatenation as a copying convolution", "yolov8n-ghost.yaml", GhostConv, CopyingGhost, relu=True),
@@ -116,9 +116,7 @@ STEPS = [
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_options(parser)
-    args = parser.parse_args()
+    args = timing_parser(__doc__).parse_args()
     image = torch.rand(1, 3, args.imgsz, args.imgsz)
     print(f"| step | in fuse | times as fast in {args.runtime} | largest change |\n|---|---|--:|--:|")
     for step in STEPS:

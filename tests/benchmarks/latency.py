@@ -19,9 +19,8 @@ from yolo_plugins.models.building import yolo
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = timing_parser(__doc__)
     parser.add_argument("models", nargs="+", help="model YAMLs or .pt files; ratios refer to the first")
-    add_options(parser)
     args = parser.parse_args()
     image = torch.rand(1, 3, args.imgsz, args.imgsz)
     times = timed({name: (deployed(name), [image]) for name in args.models}, args)
@@ -29,12 +28,14 @@ def main() -> None:
         print(f"{name}: {median(times[name]):.1f} ms, {shown(times[args.models[0]], times[name])} as fast")
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """What all timings of networks take."""
+def timing_parser(description: str | None) -> argparse.ArgumentParser:
+    """With what all timings of networks take."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runtime", choices=sorted(RUNTIMES), default="onnx")
     parser.add_argument("--imgsz", type=int, default=640)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=20)
+    return parser
 
 
 def deployed(model: str, fuse: bool = True) -> Any:

@@ -5,14 +5,13 @@ Usage: python tests/benchmarks/lite_designs.py [--runtime openvino] [--rounds 20
 
 from __future__ import annotations
 
-import argparse
 import re
 import tempfile
 from pathlib import Path
 from statistics import median
 
 import torch
-from latency import add_options, deployed, shown
+from latency import deployed, shown, timing_parser
 from yolo_plugins.demo.search import timed
 from yolo_plugins.model_yamls import FOLDER
 from yolo_plugins.rows.yaml_files import with_scale
@@ -41,8 +40,7 @@ DESIGNS: dict[str, list[tuple[str, str]]] = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    add_options(parser)
+    parser = timing_parser(__doc__)
     parser.add_argument("--only", nargs="+", choices=DESIGNS, default=list(DESIGNS), metavar="NAME")
     parser.add_argument("--keep", type=Path, help="write the YAMLs into this folder, to train them")
     args = parser.parse_args()

@@ -46,15 +46,9 @@ def agreement() -> list[dict[str, Any]]:
     for build, options, package, name in NETWORKS:
         network, other = build(*options), published(package, name)
         counted = cost(network, (3, 224, 224), runs=0)
-        rows.append(
-            {
-                "network": network.name,
-                "params": counted.params,
-                "MACs": counted.macs,
-                "reference": f"{package.split('.')[0]} {name}",
-                "max difference": None if other is None else f"{difference(network, other):.1e}",
-            }
-        )
+        row = {"network": network.name, "params": counted.params, "MACs": counted.macs}
+        row["reference"] = f"{package.split('.')[0]} {name}"
+        rows.append({**row, "max difference": None if other is None else f"{difference(network, other):.1e}"})
     return rows
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -74,11 +75,7 @@ def torchvision_cases() -> list[Case]:
             "torchvision SSDlite, 1×1 too", found.ssdlite320_mobilenet_v3_large, "GhostConv", light,
             score_thresh=0.0, detections_per_img=20,
         ),
-        Case(
-            "torchvision DeepLabv3",
-            lambda: models.segmentation.deeplabv3_resnet50(weights=None, weights_backbone=None),
-            "DWConv",
-        ),
+        Case("torchvision DeepLabv3", partial(models.segmentation.deeplabv3_resnet50, weights_backbone=None), "DWConv"),
     ]  # fmt: skip
 
 

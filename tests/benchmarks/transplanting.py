@@ -11,12 +11,18 @@ from __future__ import annotations
 
 import argparse
 import json
-import shlex
-import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
+
+import torch
+from accuracy import versions
+from yolo_plugins import Schedule
+from yolo_plugins.comparing.machine import command
+from yolo_plugins.files import read_yaml, write_text
+from yolo_plugins.training.runs import train, validate
+from yolo_plugins.transplanting.checkpoint import transplant_checkpoint
 
 
 def main() -> None:
@@ -39,28 +45,23 @@ def main() -> None:
 
 
 def measure(args: argparse.Namespace) -> None:
-    import torch
-    import yaml
-    from accuracy import versions
-    from yolo_plugins import Schedule
-    from yolo_plugins.files import write_text
-    from yolo_plugins.transplanting.checkpoint import transplant_checkpoint
-
     torch.set_num_threads(args.threads)
-    with open(args.data, encoding="utf-8") as file:
-        described = yaml.safe_load(file)
+    described = read_yaml(Path(args.data))
     images = Path(args.data).parent / described.get("path", "") / described["train"]
     results: dict[str, Any] = {
-        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "command": command(),
         "versions": versions(),
         "seed": args.seed,
         "threads": args.threads,
         "rows": [],
     }
+    common = {"imgsz": args.imgsz, "batch": 16, "workers": 0}
     with tempfile.TemporaryDirectory(prefix="transplant-") as folder:
 
         def note(what: str, model: str | Path, clock: _Clock, params: int | None = None) -> None:
-            row = {"what": what, "params": params, **clock.read(), **_accuracy(model, args)}
+            took, found = clock.read(), validate(model, args.data, project=f"{folder}/val", verbose=False, **common)
+            accuracy = {"mAP50-95": round(found["map"], 4), "mAP50": round(found["map50"], 4)}
+            row = {"what": what, "params": params, **took, **accuracy}
             results["rows"].append(row)
             write_text(args.results, json.dumps(results, indent=2) + "\n")
             print(row, flush=True)
@@ -68,42 +69,18 @@ def measure(args: argparse.Namespace) -> None:
         note("teacher", args.teacher, _Clock())
         for swap, steps in zip(args.swaps, args.joint_steps, strict=True):
             init, clock = Path(folder) / f"{swap}.pt", _Clock()
-            report, (_, params) = transplant_checkpoint(
-                args.teacher,
-                images,
-                init,
-                swap=swap,
-                imgsz=args.imgsz,
-                vertical_flips=True,
-                schedule=Schedule(block_steps=args.block_steps, joint_steps=steps, seed=args.seed),
-                progress=clock.show,
-            )
+            schedule = Schedule(block_steps=args.block_steps, joint_steps=steps, seed=args.seed)
+            options = {"swap": swap, "imgsz": args.imgsz, "vertical_flips": True, "progress": clock.show}
+            report, (_, params) = transplant_checkpoint(args.teacher, images, init, schedule=schedule, **options)
             results[f"explained by {swap}"] = {"alone": report.alone, "in place": report.in_place}
             note(f"{swap}, transplanted without labels", init, clock, params)
-            if not args.epochs:
-                continue
-            clock = _Clock()
-            tuned = _fine_tune(init, args, Path(folder))
-            note(f"{swap}, then {args.epochs} epochs with labels", tuned, clock, params)
-
-
-def _accuracy(model: str | Path, args: argparse.Namespace) -> dict[str, float]:
-    """mAP on the validation images."""
-    from yolo_plugins.training.runs import validate
-
-    with tempfile.TemporaryDirectory(prefix="val-") as folder:
-        found = validate(model, args.data, imgsz=args.imgsz, batch=16, workers=0, verbose=False, project=folder)
-    return {"mAP50-95": round(found["map"], 4), "mAP50": round(found["map50"], 4)}
-
-
-def _fine_tune(init: Path, args: argparse.Namespace, folder: Path) -> Path:
-    from yolo_plugins.training.runs import train
-
-    return train(
-        init, args.data, epochs=args.epochs, imgsz=args.imgsz, batch=16, seed=args.seed, workers=0, amp=False,
-        optimizer="AdamW", lr0=args.lr0, lrf=0.05, warmup_epochs=1, close_mosaic=3,
-        project=str(folder), name=f"tuned-{init.stem}",
-    )  # fmt: skip
+            if args.epochs:
+                clock = _Clock()
+                tuned = train(
+                    init, args.data, epochs=args.epochs, seed=args.seed, amp=False, optimizer="AdamW", lr0=args.lr0,
+                    lrf=0.05, warmup_epochs=1, close_mosaic=3, project=folder, name=f"tuned-{swap}", **common,
+                )  # fmt: skip
+                note(f"{swap}, then {args.epochs} epochs with labels", tuned, clock, params)
 
 
 class _Clock:

@@ -1,5 +1,7 @@
 """The commands of `yolo-plugins`, a module each: `HELP`, `run(args)`, and `configure(parser)` where it has options.
 
+`run` returns the exit code, None for 0.
+
 They are all imported for `--help`, so torch and Ultralytics are imported inside `run` only.
 """
 

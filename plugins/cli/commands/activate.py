@@ -17,7 +17,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> None:
     from ..startup import activate, other_yolo
 
     folder, new = activate(user=args.user)
@@ -26,4 +26,3 @@ def run(args: argparse.Namespace) -> int:
         print(f"note: the `yolo` on your PATH is {other}, of another Python, where this changes nothing")
     else:
         print("try: yolo train model=yolov8n-ghost.yaml data=coco8.yaml epochs=1   (or yolo-plugins demo)")
-    return 0

@@ -25,18 +25,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", choices=FORMATS, default="text")
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> None:
     arguments = given(args)
     if args.runs < 0:
         raise ValueError(f"--runs {args.runs} must be at least 0, which times nothing")
     from ...inspection.block_costs import compare, compare_all
 
-    refused: list[str] = []
     if args.block == "all":
         rows, refused = compare_all(args.size, args.runs, arguments)
     else:
-        rows = compare(args.block, args.size, args.runs, **arguments)
+        rows, refused = compare(args.block, args.size, args.runs, **arguments), []
     print(table(rows, args.format))
     if args.format == "text":
         print(f"\ninput 1×{args.c1}×{args.size}×{args.size}; ms is the median of {args.runs} runs", *refused, sep="\n")
-    return 0

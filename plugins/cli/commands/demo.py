@@ -25,11 +25,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--task", choices=["detect", "segment"], help="only this one (default: both)")
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> None:
     from ...demo.pipeline import TASKS, Settings
     from ...demo.pipeline import run as run_demo
     from ..startup import activate
 
     tasks = (args.task,) if args.task else tuple(TASKS)
     run_demo(Settings(args.folder, args.epochs, args.images, args.imgsz, args.seed, tasks), activate)
-    return 0

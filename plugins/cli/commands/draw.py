@@ -17,14 +17,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add(parser)
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> None:
     arguments = {} if args.block == "all" else given(args)
     from ...inspection.block_costs import build
     from ...inspection.drawing import draw, page
 
     if args.block == "all":
         print(page(), end="")
-        return 0
-    module, _ = build(args.block, arguments)
-    print(draw(module, (args.c1, args.size, args.size)))
-    return 0
+    else:
+        print(draw(build(args.block, arguments)[0], (args.c1, args.size, args.size)))

@@ -18,8 +18,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--imgsz", type=int, default=640, help="image size for GFLOPs (default 640)")
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> None:
     from ...inspection.info import describe, render
 
     print(render(describe(args.model, args.base, args.nc, args.imgsz)))
-    return 0

@@ -21,7 +21,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> None:
     from ...models.building import build, save, writable
     from ...networks.imagenet import load_imagenet
 
@@ -32,4 +32,3 @@ def run(args: argparse.Namespace) -> int:
     random = ", ".join(map(str, transfer.random_rows)) or "none"
     print(f"{transfer.loaded} of {transfer.total} tensors are {transfer.source}'s; rows that start at random: {random}")
     print(f"wrote {args.output}; try: yolo train model={args.output} data=coco8.yaml")
-    return 0

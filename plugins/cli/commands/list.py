@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import argparse
 
+from ...tables import columns
+
 HELP = "list blocks and model YAMLs"
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> None:
     from ...inspection.listing import blocks
     from ...model_yamls import names, title
 
     print("Blocks, with the arguments of a YAML row:")
-    entries = blocks()
-    width = max(len(entry.row) for entry in entries)
-    for entry in entries:
-        print(f"  {entry.row:<{width}}  {entry.summary}")
+    print(columns([[f"  {entry.row}", entry.summary] for entry in blocks()]))
     print("\nModel YAMLs; put a scale letter n, s, m, l or x after the version, as in yolov8n-ghost.yaml:")
-    width = max(map(len, names()))
-    for name in names():
-        print(f"  {name:<{width}}  {title(name)}")
-    return 0
+    print(columns([[f"  {name}", title(name)] for name in names()]))

@@ -7,9 +7,8 @@ import argparse
 HELP = "show what is installed and active, for a bug report"
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> None:
     from ..startup import status
 
     for label, value in status().items():
         print(f"{label:<14}{value}")
-    return 0

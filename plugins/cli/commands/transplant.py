@@ -31,7 +31,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0)
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> None:
     import time
     from pathlib import Path
 
@@ -53,13 +53,6 @@ def run(args: argparse.Namespace) -> int:
         if step % 25 == 0 or step == steps:
             print(f"{phase} {step}/{steps}  loss {loss:.3f}  {time.time() - begin:.0f} s", flush=True)
 
-    report, (before, after) = transplant_checkpoint(
-        args.checkpoint,
-        args.images,
-        args.output,
-        schedule=schedule,
-        progress=progress,
-        **{name: getattr(args, name) for name in PASSED_ON},
-    )
+    paths, passed_on = (args.checkpoint, args.images, args.output), {name: getattr(args, name) for name in PASSED_ON}
+    report, (before, after) = transplant_checkpoint(*paths, schedule=schedule, progress=progress, **passed_on)
     print(f"\n{report}\nparameters {before:,} → {after:,} ({change(after, before)})\nwritten: {args.output}")
-    return 0

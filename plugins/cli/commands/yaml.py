@@ -19,7 +19,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--recipes", action="store_true", help="list the recipes and end")
 
 
-def run(args: argparse.Namespace) -> int:
+def run(args: argparse.Namespace) -> None:
     from pathlib import Path
 
     if args.recipes:
@@ -31,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
                 options = "".join(f", {key}={value}" for key, value in rule.options.items())
                 kernel = f", kernel {rule.kernel} or more" if rule.kind == "conv" and rule.kernel > 1 else ""
                 print(f"    {rule.kind:<5} → {rule.block}{options}, from stride {rule.stride} on{kernel}")
-        return 0
+        return
     if not args.model or not args.swap:
         raise ValueError("give a model and a recipe: yolo-plugins yaml yolo11-seg.yaml --swap ghost")
     from ...files import write_text
@@ -44,8 +44,7 @@ def run(args: argparse.Namespace) -> int:
     swapped = swap_yaml(args.model, args.swap)
     if args.output == "-":
         print(swapped.text, end="")
-        return 0
+        return
     output = output or Path(swapped.name)
     write_text(output, swapped.text, force=args.force)
     print(f"{swapped.report()}\nwritten: {output}")
-    return 0
