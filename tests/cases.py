@@ -1,7 +1,5 @@
 """The case table: every block with arguments, and what must come out. A new block needs a row here, and no test."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any

@@ -5,8 +5,6 @@ Usage: python tests/checkpoint_fixtures.py
 A release adds its own files; those of earlier ones stay as they are, and are never written again.
 """
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Hand-made rows of a comparison, as measuring would give them."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from yolo_plugins.comparing.rows import COLUMNS

@@ -1,7 +1,5 @@
 """What the tests share: a patched Ultralytics, and an environment of its own for whatever starts new interpreters."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import subprocess

@@ -3,8 +3,6 @@
 Usage: python tests/long_run.py [versions] [soak] [tests]
 """
 
-from __future__ import annotations
-
 import argparse
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Networks of the papers by the names of their YAMLs, and weights as training leaves them that need no download."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import torch

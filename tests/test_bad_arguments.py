@@ -3,8 +3,6 @@
 How large something may be is the user's business: no value here asks for much memory.
 """
 
-from __future__ import annotations
-
 import inspect
 import math
 import re

@@ -1,7 +1,5 @@
 """Every command, misspelt and misused: one sentence and exit code 1 or 2, no traceback."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from pathlib import Path

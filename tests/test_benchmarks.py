@@ -1,7 +1,5 @@
 """What the benchmarks compare: variants of lite build, foldings give equal outputs, many exports leave nothing."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """Every block, through one battery: shapes, gradients, saving, tracing, exporting, compiling, fusing, low precision."""
 
-from __future__ import annotations
-
 import copy
 import io
 import pickle

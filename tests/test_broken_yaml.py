@@ -1,7 +1,5 @@
 """Model YAMLs with rows of ours, broken in every place: they run, or are refused in one sentence with file and row."""
 
-from __future__ import annotations
-
 import copy
 import datetime
 import math

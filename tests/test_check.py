@@ -1,7 +1,5 @@
 """`yolo-plugins check`: what it finds in a model YAML, and that every shipped one and every stock one passes."""
 
-from __future__ import annotations
-
 import copy
 from pathlib import Path
 

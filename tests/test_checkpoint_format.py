@@ -1,7 +1,5 @@
 """Checkpoints are a format: they hold public names, and what every release has written loads and gives what it gave."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The `yolo-plugins` command as a user types it: output, errors, and the start-up file it writes and removes."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

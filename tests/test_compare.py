@@ -1,7 +1,5 @@
 """`yolo-plugins compare` from end to end on tiny images: what it measures, keeps, and goes on with."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

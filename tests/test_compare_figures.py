@@ -1,7 +1,5 @@
 """What a comparison computes from plain rows: ratios, agreement, fronts, winners and their wording."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 

@@ -1,7 +1,5 @@
 """The parts of a comparison around the measuring: what is refused, what is kept, and how worker processes end."""
 
-from __future__ import annotations
-
 import io
 import json
 import os

@@ -1,7 +1,5 @@
 """The report's files from hand-made rows, and the page in a real browser."""
 
-from __future__ import annotations
-
 import csv
 import json
 import re

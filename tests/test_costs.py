@@ -1,7 +1,5 @@
 """Costs against formulas and against the field's own counters, for every block; and what `cost` and `draw` show."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json

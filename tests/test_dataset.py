@@ -1,7 +1,5 @@
 """The demo's dataset: the same for the same seed, exact labels, and nothing half-written."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import cv2

@@ -1,7 +1,5 @@
 """ImageNet weights: fetched through the packages that publish them, put into networks and into detectors' backbones."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

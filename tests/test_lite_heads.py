@@ -1,7 +1,5 @@
 """The light heads: Ultralytics' in every way but their branches."""
 
-from __future__ import annotations
-
 import copy
 from pathlib import Path
 from typing import Any

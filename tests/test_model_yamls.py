@@ -1,7 +1,5 @@
 """The shipped model YAMLs: aligned with stock row for row, figures recomputed, buildable at every scale."""
 
-from __future__ import annotations
-
 import copy
 import re
 from itertools import product

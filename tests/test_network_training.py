@@ -1,7 +1,5 @@
 """Each YAML of a whole network through Ultralytics' own commands: trained, validated, predicted with, exported."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """The model YAMLs made of whole networks: tensors and features of the torch networks."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The whole networks are the published ones: equal with the published weights, and refused where they cannot be."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import network_agreement

@@ -1,7 +1,5 @@
 """docs/networks.md says what the commands that it names give today."""
 
-from __future__ import annotations
-
 import json
 import re
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What will be installed: the wheel's list of files, the only guard of a mapping from folders to names."""
 
-from __future__ import annotations
-
 import ast
 import re
 import shutil

@@ -1,7 +1,5 @@
 """What the patch does to Ultralytics inside one process: everything it promises, nothing more, and its undoing."""
 
-from __future__ import annotations
-
 import ast
 import linecache
 import re

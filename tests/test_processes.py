@@ -1,7 +1,5 @@
 """What users do, as they do it: fresh interpreters, other folders, nothing imported by hand, after `activate` only."""
 
-from __future__ import annotations
-
 import shutil
 import signal
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What the README and the documentation show is what happens: programs are run, tables are made again."""
 
-from __future__ import annotations
-
 import re
 import runpy
 from pathlib import Path

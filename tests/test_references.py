@@ -1,7 +1,5 @@
 """The blocks against other people's: exact figures, foreign implementations, and the faults often copied around."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import pytest

@@ -1,7 +1,5 @@
 """`replace`: light blocks in any torch model."""
 
-from __future__ import annotations
-
 import copy
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Pretrained weights by name, and by a row map where rows were put in."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """How YAML rows become arguments, by kind of row; and the registry that rows' names lead to."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import pytest

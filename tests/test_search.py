@@ -1,7 +1,5 @@
 """`demo/search.py`: the best blocks within a time budget."""
 
-from __future__ import annotations
-
 import itertools
 import random
 import subprocess

@@ -1,7 +1,5 @@
 """The start-up files are safe: whatever happens to them or the package, Python starts silently, and `status` tells."""
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """With the patch active, a model without a row of ours is none of our business: the same results, the same errors."""
 
-from __future__ import annotations
-
 import json
 import sys
 from pathlib import Path

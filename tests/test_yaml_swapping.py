@@ -1,7 +1,5 @@
 """`yolo-plugins yaml`: a light version of any stock YAML, by recipes."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

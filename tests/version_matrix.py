@@ -7,8 +7,6 @@ needs and this environment lacks, is installed beside it: from FOLDER where it h
 is docs/versions.md; rows of releases that are not named are kept.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import re

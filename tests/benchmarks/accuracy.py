@@ -7,8 +7,6 @@ the validation images is taken, as Ultralytics takes its best.pt. `--speed` is t
 `yolo-plugins compare` on the same models.
 """
 
-from __future__ import annotations
-
 import argparse
 import csv
 import json

@@ -5,8 +5,6 @@ Usage: python tests/benchmarks/counters.py [--format markdown]
 Asks thop, ptflops and fvcore, where they are installed (pip install ptflops fvcore). One multiply-add counts as one.
 """
 
-from __future__ import annotations
-
 import argparse
 import contextlib
 import copy

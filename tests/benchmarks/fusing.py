@@ -6,8 +6,6 @@ Steps that `yolo_plugins.fuse` takes, and steps that it does not since they lost
 largest change is relative to the largest output.
 """
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -6,8 +6,6 @@ A burst of one network finds its weights in the cache, as a camera's stream does
 process has run in between, does not.
 """
 
-from __future__ import annotations
-
 import argparse
 from statistics import median
 from typing import Any

@@ -3,8 +3,6 @@
 Usage: python tests/benchmarks/lite_designs.py [--runtime openvino] [--rounds 20] [--only NAME ...] [--keep FOLDER]
 """
 
-from __future__ import annotations
-
 import re
 import tempfile
 from pathlib import Path

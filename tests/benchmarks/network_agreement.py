@@ -7,8 +7,6 @@ same random weights and batch-norm statistics, over images of 224×224 and 193×
 (pip install yolo-plugins[imagenet]).
 """
 
-from __future__ import annotations
-
 import argparse
 from importlib import import_module
 from typing import Any

@@ -5,8 +5,6 @@ Usage: python tests/benchmarks/recipe_table.py [-o docs/recipe-table.md] [YAML â
 Each light model is built at its smallest scale and run forward and backward once, at 64Ã—64. Takes minutes.
 """
 
-from __future__ import annotations
-
 import argparse
 from dataclasses import dataclass
 from pathlib import Path

@@ -3,8 +3,6 @@
 Each case builds its model small, without weights and always the same, and says what a training step on it is.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial

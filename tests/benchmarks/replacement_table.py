@@ -8,8 +8,6 @@ into a model built and swapped anew gives the same outputs; and the exported ONN
 torch; the largest difference is shown, in proportion to the largest value of its channel.
 """
 
-from __future__ import annotations
-
 import argparse
 import logging
 import tempfile

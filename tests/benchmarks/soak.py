@@ -8,8 +8,6 @@ YAML goes along as a control: what it leaks is not the pack's. torch keeps the t
 for `torch.jit.trace` of 480 plain modules 49·10⁶ bytes each time; they are made to be forgotten after each export.
 """
 
-from __future__ import annotations
-
 import argparse
 import ctypes
 import gc

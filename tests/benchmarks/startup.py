@@ -3,8 +3,6 @@
 Usage: python tests/benchmarks/startup.py [pairs]
 """
 
-from __future__ import annotations
-
 import resource
 import statistics
 import subprocess

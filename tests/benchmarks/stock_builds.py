@@ -6,8 +6,6 @@ Builds in turns, without and with the patch, in one process; processor time, med
 95 % bootstrap interval.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import time

@@ -7,8 +7,6 @@ labels to transplant and with them to fine-tune, the validation images to measur
 results file as soon as there is one.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import tempfile
