@@ -10,6 +10,7 @@ from typing import Any
 from ..files import write_bytes
 from .models import Model, Setup, load
 from .process import Worker, WorkerError
+from .ray_runs import spread
 from .store import content, fingerprint
 
 
@@ -66,14 +67,14 @@ def _job(model: Model, seed: int, setup: Setup) -> Job:
 
 def _finished(jobs: Sequence[Job], setup: Setup) -> Iterator[tuple[Job, tuple[bytes, dict[str, float]]]]:
     """Jobs with their weights and accuracy, as they are done."""
+    calls = {job.name: (job.order, str(setup.folder), setup.environment) for job in jobs}
     if setup.settings.ray and jobs:
-        from .ray_runs import spread
-
-        yield from spread(jobs, setup)
+        by_name = {job.name: job for job in jobs}
+        yield from ((by_name[name], result) for name, result in spread(train_one, calls, setup.board.note))
         return
     for job in jobs:
         setup.board.note(f"training {job.name}")
-        yield job, train_one(job.order, str(setup.folder), setup.environment)
+        yield job, train_one(*calls[job.name])
 
 
 def train_one(order: Mapping[str, Any], folder: str, environment: dict[str, str]) -> tuple[bytes, dict[str, float]]:
