@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from types import ModuleType
+import ast
+import inspect
+from collections.abc import Iterator
+from functools import cache
+from types import CodeType, ModuleType
 from typing import Any
 
 from torch import nn
@@ -42,10 +46,25 @@ def names(tasks: ModuleType, layers_only: bool = False) -> Names:
         found = module(name, tasks)
         return is_layer(found, tasks) if layers_only else callable(found)
 
-    code = tasks.parse_model.__code__
     near = [
         *(PREFIX + name for name in BLOCKS),
         *(name for name, found in vars(tasks).items() if not name.startswith(PREFIX) and is_layer(found, tasks)),
         *(f"nn.{name}" for name, found in vars(nn).items() if is_layer(found, tasks)),
     ]
-    return Names(known, near, frozenset(code.co_varnames + code.co_cellvars))
+    return Names(known, near, _locals(tasks.parse_model.__code__))
+
+
+@cache
+def _locals(code: CodeType) -> frozenset[str]:
+    """Names that a function binds, as `locals()` has them: without a comprehension's, which Python 3.12 inlines."""
+    return frozenset(_bound(ast.parse(inspect.getsource(code))))
+
+
+def _bound(node: ast.AST) -> Iterator[str]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Name) and isinstance(child.ctx, ast.Store):
+            yield child.id
+        elif isinstance(child, (ast.arg, ast.alias)):
+            yield child.arg if isinstance(child, ast.arg) else child.asname or child.name
+        elif not isinstance(child, (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
+            yield from _bound(child)
