@@ -101,6 +101,7 @@ CODE = (
     "torch.nn.ReLU(open('executed', 'w'))",
     "torch.nn.modules.activation.os.system('touch executed')",
     "(lambda: open('executed', 'w'))()",
+    "open('executed', 'w').ReLU()",
 )
 
 

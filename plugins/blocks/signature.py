@@ -28,13 +28,10 @@ def signature_of(cls: type) -> Mapping[str, inspect.Parameter]:
 def described(cls: type, supplied: Sequence[str] = SUPPLIED) -> str:
     """What a row may give to a class: `GhostConv takes [c2, k=1, …]`."""
     try:
-        own = [p for name, p in signature_of(cls).items() if name not in supplied and p.kind not in VARIADIC]
+        own = [p for name, p in signature_of(cls).items() if name not in supplied and p.kind <= p.POSITIONAL_OR_KEYWORD]
     except (TypeError, ValueError):
         return f"see the arguments of {cls.__name__}"
     return f"{cls.__name__} takes [{', '.join(map(shown, own))}]"
-
-
-VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 
 
 def shown(parameter: inspect.Parameter) -> str:

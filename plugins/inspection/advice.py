@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import math
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from ..blocks.signature import is_count
@@ -54,19 +55,18 @@ def foreign_activation(spec: Any) -> Problem | None:
 
     if spec in (None, False, ""):
         return None
-    try:
-        call = ast.parse(str(spec).strip(), mode="eval").body
-        assert isinstance(call, ast.Call)
+    with suppress(Exception):
+        call: Any = ast.parse(str(spec).strip(), mode="eval").body
         path = ast.unparse(call.func).split(".")
         layer = getattr(nn, path[-1])
-        assert path[:-1] in (["nn"], ["torch", "nn"])
-        assert layer is nn.Identity or layer in vars(nn.modules.activation).values()
-        options = {str(k.arg): ast.literal_eval(k.value) for k in call.keywords}
-        with torch.device("meta"):
-            layer(*map(ast.literal_eval, call.args), **options)
-    except Exception:
-        return Problem(
-            f"activation: {short(spec)} is not a torch.nn layer with plain arguments, such as torch.nn.ReLU(); "
-            "it is code, which `check` does not run: the rest was checked with SiLU"
-        )
-    return None
+        known = layer is nn.Identity or layer in vars(nn.modules.activation).values()
+        if path[:-1] in (["nn"], ["torch", "nn"]) and known:
+            with torch.device("meta"):
+                layer(
+                    *map(ast.literal_eval, call.args), **{str(k.arg): ast.literal_eval(k.value) for k in call.keywords}
+                )
+            return None
+    return Problem(
+        f"activation: {short(spec)} is not a torch.nn layer with plain arguments, such as torch.nn.ReLU(); "
+        "it is code, which `check` does not run: the rest was checked with SiLU"
+    )
