@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from .activation import Act
 from .conv import ConvBNAct
-from .registry import Spec, find, part, spec_of
+from .registry import BLOCKS, PREFIX, Spec, find, part, spec_of
 from .signature import EMPTY, refuse_unknown, signature_of
 
 
@@ -52,12 +52,12 @@ def choice(text: Part) -> Choice:
     """
     if isinstance(text, Choice):
         return text
-    if isinstance(text, type):
-        text = text.__name__
+    if isinstance(text, type) and spec_of(text):
+        return Choice(text)  # this very class, whatever else goes by its name
     try:
         call = ast.parse(str(text).strip(), mode="eval").body
         func, keywords = (call.func, call.keywords) if isinstance(call, ast.Call) else (call, [])
-        name = ast.unparse(func).removeprefix("plugins.")
+        name = ast.unparse(func).removeprefix(PREFIX)
         if (isinstance(call, ast.Call) and call.args) or not name.isidentifier():
             raise ValueError
         options = {str(k.arg): ast.literal_eval(k.value) for k in keywords}
@@ -103,13 +103,7 @@ class Inner:
         ValueError: blocks that do not keep their channels, or a gate that is none.
     """
 
-    def __init__(
-        self,
-        inner: str | type[nn.Module] | Choice,
-        gate: str | type[nn.Module] | Choice | None,
-        shortcut: bool,
-        act: Act,
-    ) -> None:
+    def __init__(self, inner: Part, gate: Part | None, shortcut: bool, act: Act) -> None:
         self.inner, self.gate = choice(inner), choice(gate) if gate else None
         self.shortcut, self.act = shortcut, act
         spec, name = self.inner.spec, self.inner.block.__name__
@@ -146,6 +140,4 @@ class Inner:
 
 def gates() -> list[str]:
     """Names of the blocks that may stand on an inner block's branch."""
-    from .registry import BLOCKS
-
     return [name for name, cls in BLOCKS.items() if (spec := spec_of(cls)) and spec.gate]
