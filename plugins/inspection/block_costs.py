@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import nn
 
+from .. import networks as _networks  # noqa: F401  whose stages are to be told from misspelt blocks
 from ..blocks.conv import ConvBNAct
 from ..blocks.registry import BLOCKS, find, spec_of
 from ..blocks.signature import EMPTY, bound, signature_of
