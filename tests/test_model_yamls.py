@@ -3,6 +3,7 @@
 import copy
 import re
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -145,3 +146,11 @@ def test_info_adds_up_to_ultralytics_own_totals() -> None:
 )
 def test_bare_names_are_found_with_and_without_a_scale(name: str, found: str | None) -> None:
     assert own_file(name) == (model_yamls.FOLDER / found if found else None)
+
+
+def test_a_scale_letter_is_taken_from_the_file_not_from_a_folder_of_its_path(tmp_path: Path) -> None:
+    folder = tmp_path / "v5s-runs"
+    folder.mkdir()
+    (folder / "yolov8-mine.yaml").write_text((model_yamls.FOLDER / "yolov8-ghost.yaml").read_text())
+    small, nano = (parameters(build(str(folder / f"yolov8{scale}-mine.yaml"))) for scale in "sn")
+    assert small > 2 * nano

@@ -46,7 +46,12 @@ def yolo(source: str | Path, task: str | None = None) -> Any:
     patch_ultralytics.apply()
     from ultralytics import RTDETR, YOLO
 
-    described = Path(source).suffix in (".yaml", ".yml") and locate(str(source))
+    path = Path(source)
+    described = locate(str(source)) if path.suffix in (".yaml", ".yml") else None
+    if described and path.name != str(source) and not path.is_file():
+        # Ultralytics drops a scale letter anywhere in the path, a folder's (`5s/`) before the file's.
+        with from_text(described.read_text(encoding="utf-8"), path.name) as built:
+            return built
     if described and b"RTDETRDecoder" in described.read_bytes():
         return RTDETR(str(source))
     return YOLO(str(source), task=task)
