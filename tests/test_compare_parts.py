@@ -16,11 +16,11 @@ from yolo_plugins.cli import main
 from yolo_plugins.comparing import Settings, compare, formats
 from yolo_plugins.comparing.candidates import gather
 from yolo_plugins.comparing.dataset import read, spread_out
-from yolo_plugins.comparing.environment import environment
 from yolo_plugins.comparing.process import NotInstalledError, Worker, WorkerError
 from yolo_plugins.comparing.progress import Board
 from yolo_plugins.comparing.store import Store
 from yolo_plugins.files import write, write_text
+from yolo_plugins.training.environment import environment
 
 
 def test_models_are_found_by_bare_name_path_or_scale_and_named_after_what_they_are(tmp_path):

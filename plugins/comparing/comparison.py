@@ -10,12 +10,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ..training.environment import environment
 from . import formats
 from .candidates import gather
 from .cells import Cell, export, measure, opened
 from .choosing import Budget, Row
 from .dataset import read, samples, spread_out
-from .environment import environment
 from .machine import command, describe
 from .models import Model, Setup, load_all
 from .process import WorkerError
