@@ -149,8 +149,11 @@ def test_bare_names_are_found_with_and_without_a_scale(name: str, found: str | N
 
 
 def test_a_scale_letter_is_taken_from_the_file_not_from_a_folder_of_its_path(tmp_path: Path) -> None:
+    from ultralytics import YOLO
+
     folder = tmp_path / "v5s-runs"
     folder.mkdir()
     (folder / "yolov8-mine.yaml").write_text((model_yamls.FOLDER / "yolov8-ghost.yaml").read_text())
-    small, nano = (parameters(build(str(folder / f"yolov8{scale}-mine.yaml"))) for scale in "sn")
-    assert small > 2 * nano
+    small, nano = (str(folder / f"yolov8{scale}-mine.yaml") for scale in "sn")
+    assert parameters(build(small)) > 2 * parameters(build(nano))
+    assert YOLO(small).model.yaml["scale"] == "s", "as it is trained"

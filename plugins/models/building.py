@@ -46,12 +46,7 @@ def yolo(source: str | Path, task: str | None = None) -> Any:
     patch_ultralytics.apply()
     from ultralytics import RTDETR, YOLO
 
-    path = Path(source)
-    described = locate(str(source)) if path.suffix in (".yaml", ".yml") else None
-    if described and path.name != str(source) and not path.is_file():
-        # Ultralytics drops a scale letter anywhere in the path, a folder's (`5s/`) before the file's.
-        with from_text(described.read_text(encoding="utf-8"), path.name) as built:
-            return built
+    described = Path(source).suffix in (".yaml", ".yml") and locate(str(source))
     if described and b"RTDETRDecoder" in described.read_bytes():
         return RTDETR(str(source))
     return YOLO(str(source), task=task)
@@ -69,14 +64,16 @@ def build(model: str) -> Any:
     """
     if not model.endswith((".yaml", ".yml")):
         raise ValueError(f"{model} is not a model YAML; give one such as yolov8n-ghostnet.yaml")
-    description = read(locate(model))
+    file = locate(model)
+    description = read(file)
     patch_ultralytics.apply()
     from ultralytics.nn import tasks
 
     check(description, model, names(tasks))
     try:
-        with quiet():
-            built = yolo(model)
+        # Under its full name: Ultralytics drops a scale letter from anywhere in a path, a folder's (`5s/`) first.
+        with from_text(file.read_text(encoding="utf-8"), Path(model).name) as built:
+            pass
     except (ValueError, OSError):
         raise
     except Exception as error:  # of a stock model, Ultralytics' own

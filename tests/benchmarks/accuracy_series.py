@@ -62,7 +62,8 @@ def long(files: Path) -> Iterator[Any]:
 
 
 def sgd(files: Path) -> Iterator[Any]:
-    yield "lite with SGD", MODELS["lite"], THREE, {**SIXTY, **SGD}
+    for label in ("yolov8n", "ghost", "lite"):
+        yield f"{label} with SGD", MODELS[label], THREE, {**SIXTY, **SGD}
 
 
 def others(files: Path) -> Iterator[Any]:
@@ -85,10 +86,10 @@ def mixed(parts: str, files: Path, base: str = "yolov8") -> Path:
     for number, line in enumerate(lines):
         lines[number] = stage.sub(lambda m: f"plugins.{m[1]}, [{m[2]}, {bool(m[3])}, {parts}]", line)
     name = re.sub(r"\W+", "-", parts.lower()).strip("-")
-    file = files / f"{base}-{name}.yaml"
+    file = files / f"{base}n-{name}.yaml"
     files.mkdir(parents=True, exist_ok=True)
     file.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return file.with_name(file.name.replace(base, f"{base}n", 1))
+    return file
 
 
 def named(model: str, files: Path) -> str:
@@ -96,9 +97,9 @@ def named(model: str, files: Path) -> str:
     if not model.startswith("ultralytics/"):
         return model
     files.mkdir(parents=True, exist_ok=True)
-    file = files / "yolov8-ultralytics-ghost.yaml"
+    file = files / "yolov8n-ultralytics-ghost.yaml"
     file.write_bytes(stock_file(model.split("/")[1]).read_bytes())
-    return str(file.with_name("yolov8n-ultralytics-ghost.yaml"))
+    return str(file)
 
 
 SERIES = {"base": base, "long": long, "sgd": sgd, "others": others, "blocks": blocks}
