@@ -71,9 +71,25 @@ def others(files: Path) -> Iterator[Any]:
         yield label, MODELS[label], (0,), SIXTY
 
 
+DESIGNS = (
+    "reg1", "reg8", "depthwise-8", "head3", "shared-reg8", "merged-reg8", "depthwise-8-shared-reg8",
+    "depthwise-8-merged-reg8", "stage3-depthwise-8-shared3-reg8", "stage3-depthwise-8-head3-reg1",
+)  # fmt: skip
+"""Of lite_designs.py, those that are trained."""
+
+
+def designs(files: Path) -> Iterator[Any]:
+    """Variants of lite, beside `lite with SGD`."""
+    from lite_designs import write
+
+    files.mkdir(parents=True, exist_ok=True)
+    for design in DESIGNS:
+        yield f"lite {design}", str(write(design, files)), (0,), {**SIXTY, **SGD}
+
+
 def blocks(files: Path) -> Iterator[Any]:
     """First cut of the blocks: half the epochs, one seed, yolov8n beside them."""
-    thirty = {**SIXTY, "epochs": 30}
+    thirty = {**SIXTY, **SGD, "epochs": 30}
     yield "yolov8n", MODELS["yolov8n"], (0,), thirty
     for label, parts in BLOCKS.items():
         yield label, str(mixed(parts, files)), (0,), thirty
@@ -102,4 +118,4 @@ def named(model: str, files: Path) -> str:
     return str(file)
 
 
-SERIES = {"base": base, "long": long, "sgd": sgd, "others": others, "blocks": blocks}
+SERIES = {"base": base, "long": long, "sgd": sgd, "others": others, "blocks": blocks, "designs": designs}
