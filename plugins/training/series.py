@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..files import write_text
+from ..files import read_yaml, write_text
 from ..rows.yaml_files import locate
 from .environment import environment
 
@@ -136,6 +136,8 @@ def _name(model: str) -> str:
     return Path(model).name if model.endswith((".yaml", ".yml")) else "checkpoint"
 
 
-def _content(model: str) -> str:
-    file = locate(model) if model.endswith((".yaml", ".yml")) else Path(model)
-    return hashlib.sha256(file.read_bytes()).hexdigest()[:16]
+def _content(model: str) -> Any:
+    """What a model YAML says, whatever its comments, or a digest of a checkpoint."""
+    if model.endswith((".yaml", ".yml")):
+        return read_yaml(locate(model))
+    return hashlib.sha256(Path(model).read_bytes()).hexdigest()[:16]
