@@ -1,6 +1,5 @@
 """Series of training runs: what is held out, what is kept, what goes on, and what several seeds show."""
 
-import json
 import subprocess
 import sys
 import time
@@ -82,7 +81,8 @@ def test_a_stopped_run_goes_on_and_a_finished_one_is_kept(shapes: Path, tmp_path
 
 
 def test_a_failed_run_is_named_with_its_reason(tmp_path: Path) -> None:
-    (tmp_path / "bad.yaml").write_text("nc: 2\nbackbone:\n  - [-1, 1, plugins.GhostConv, [0]]\nhead:\n  - [-1, 1, Detect, [nc]]\n")
+    rows = "backbone:\n  - [-1, 1, plugins.GhostConv, [0]]\nhead:\n  - [-1, 1, Detect, [nc]]\n"
+    (tmp_path / "bad.yaml").write_text(f"nc: 2\n{rows}")
     with pytest.raises(RuntimeError, match=r"1 of 1 runs failed: bad-s0-\w+; .*row 0 \(plugins.GhostConv\)"):
         train_all([Run("bad", str(tmp_path / "bad.yaml"), "coco8.yaml", 0, QUICK)], tmp_path, note=lambda text: None)
 
