@@ -16,14 +16,14 @@ from .timing import Times
 COLUMNS = (
     "model", "format", "state", "reason", "task", "classes", "params", "gflops", "mb", "memory_mb",
     "network_ms", "network_ms_low", "network_ms_high", "ms", "ms_low", "ms_high",
-    "network_ratio", "network_ratio_low", "network_ratio_high", "ratio", "ratio_low", "ratio_high", "rounds",
+    "network_speedup", "network_speedup_low", "network_speedup_high", "speedup", "speedup_low", "speedup_high", "rounds",
     "map", "map50", "box_map", "accuracy_note", "seeds", "map_mean", "map_spread",
     "boxes_px", "scores", "masks", "same_boxes",
 )  # fmt: skip
 
 
 def row(cell: Cell, first: Cell, times: Times) -> Row:
-    """One row; what was not measured is None. Ratios are to the first model's cell in the same format."""
+    """One row; what was not measured is None. `speedup` is how many times as fast as the first model in the same format."""
     found, facts = cell.found, cell.model.facts
     differences = found.get("differences", {})
     result: Row = dict.fromkeys(COLUMNS) | {
@@ -68,8 +68,8 @@ def _speed(name: str, first: str, times: Times) -> Row:
         low, median, high = np.percentile([entry[column] for entry in mine], [25, 50, 75]).tolist()
         result |= {f"{prefix}ms": median, f"{prefix}ms_low": low, f"{prefix}ms_high": high}
         if pairs and name != first:
-            r = ratio([a[column] for a, _ in pairs], [b[column] for _, b in pairs])
-            result |= {f"{prefix}ratio": r.median, f"{prefix}ratio_low": r.low, f"{prefix}ratio_high": r.high}
+            r = ratio([b[column] for _, b in pairs], [a[column] for a, _ in pairs])
+            result |= {f"{prefix}speedup": r.median, f"{prefix}speedup_low": r.low, f"{prefix}speedup_high": r.high}
     return result
 
 

@@ -27,8 +27,8 @@ def time_text(row: Row, prefix: str = "") -> str:
 
 
 def ratio_text(row: Row, prefix: str = "") -> str:
-    """How many times the first model's time, or that the pairs show no difference."""
-    median, low, high = (row[f"{prefix}ratio{suffix}"] for suffix in ("", "_low", "_high"))
+    """How many times as fast as the first model, or that the pairs show no difference."""
+    median, low, high = (row[f"{prefix}speedup{suffix}"] for suffix in ("", "_low", "_high"))
     if median is None:
         return NONE
     if low is None:

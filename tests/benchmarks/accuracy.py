@@ -65,7 +65,7 @@ def ratios(results: dict[str, Any]) -> dict[str, dict[str, float]]:
     speed: dict[str, dict[str, float]] = {}
     for row in results["rows"]:
         if row.get("network_ms"):
-            speed.setdefault(row["format"], {})[row["model"]] = 1 / (row.get("network_ratio") or 1)
+            speed.setdefault(row["format"], {})[row["model"]] = row["network_speedup"] or 1
     return speed
 
 
