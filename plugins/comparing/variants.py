@@ -46,7 +46,7 @@ class Variant:
             return ""
         if self.form == "torchscript" and self.bits == 16:
             return f"{runtime} has 16 bits on a GPU only"
-        from ..quantizing.formats import has_bits
+        from ..quantizing import has_bits
 
         exported = "onnx" if self.form == "dnn" else self.form
         return "" if has_bits(exported, self.bits) else f"{runtime} has no {self.bits} bits in Ultralytics' export"
@@ -60,6 +60,8 @@ def variants(form: str, bits: Sequence[int], default: int = 32) -> list[Variant]
         bits: Those asked for beside 32.
         default: Those that the runtime computes a 32-bit file with by itself, on this processor.
     """
+    from ..quantizing import OURS as ours
+
     found = [Variant(form)]
     if form == "torch" or not bits:
         return found
@@ -67,12 +69,6 @@ def variants(form: str, bits: Sequence[int], default: int = 32) -> list[Variant]
         found.append(Variant(form, default, DEFAULT))
     for count in sorted(bits, reverse=True):
         found.append(Variant(form, count, THEIRS))
-        if count == 8 and _quantised_by_us(form):
+        if count == 8 and form in ours:
             found.append(Variant(form, 8, OURS))
     return found
-
-
-def _quantised_by_us(form: str) -> bool:
-    from ..quantizing.formats import OURS
-
-    return form in OURS
