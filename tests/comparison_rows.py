@@ -8,7 +8,17 @@ from yolo_plugins.comparing.rows import COLUMNS
 def made(model: str, form: str, ms: float | None, accuracy: float | None, mb: float = 6.0, **others: Any) -> dict:
     """A row with a time of `ms` end to end and half of it for the network, quartiles 10 % around them."""
     row: dict[str, Any] = dict.fromkeys(COLUMNS)
-    row |= {"model": model, "format": form, "bits": 32, "recipe": "", "rounds": ms and 40, "state": "ok", "reason": "", "task": "detect", "classes": 4}
+    row |= {
+        "model": model,
+        "format": form,
+        "bits": 32,
+        "recipe": "",
+        "rounds": ms and 40,
+        "state": "ok",
+        "reason": "",
+        "task": "detect",
+        "classes": 4,
+    }
     row |= {"params": 3_000_000, "gflops": 8.0, "mb": mb, "memory_mb": 100.0, "map": accuracy, "accuracy_note": ""}
     for prefix, time in (("", ms), ("network_", ms and ms / 2)):
         if time is not None:
@@ -22,7 +32,9 @@ def faster(low: float, median: float, high: float) -> dict[str, float]:
     return parts | {f"network_{name}": value for name, value in parts.items()}
 
 
-def reduced(model: str, form: str, bits: int, recipe: str, own: float, ms: float, accuracy: float, **others: Any) -> dict:
+def reduced(
+    model: str, form: str, bits: int, recipe: str, own: float, ms: float, accuracy: float, **others: Any
+) -> dict:
     """A row of fewer bits, `own` times as fast as the model's in 32."""
     speeds = {"own_speedup_low": 0.95 * own, "own_speedup": own, "own_speedup_high": 1.05 * own}
     found = {"bits": bits, "recipe": recipe, "best_conf": 0.4, "conf_shift": -0.01, "same_boxes": 0.97}

@@ -109,7 +109,7 @@ def _point(axes: Any, row: Row, models: Sequence[str], forms: Sequence[str], sco
 
 
 def _reference(axes: Any, rows: Sequence[Row], first: str, scored: bool) -> None:
-    """Lines through the first model's fastest file in 32 bits: what lies left of it is faster, above it more accurate."""
+    """Lines through the first model's fastest file in 32 bits: left of it is faster, above it more accurate."""
     own = [row for row in rows if row["model"] == first and row["state"] == "ok" and not row["recipe"]]
     if not own:
         return

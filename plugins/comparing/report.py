@@ -16,8 +16,8 @@ from .models import Model
 
 METHOD = (
     "Models of one runtime are timed in turns (A B C A B C …) after a warm-up, one image at a time, each in a process "
-    "of its own that waits while another runs. Times are medians with their quartiles. Speeds are taken round by round, "
-    "as times as fast as the first model in the same runtime and in 32 bits: the median with its 95 % bootstrap "
+    "of its own that waits while another runs. Times are medians with their quartiles. Speeds are taken round by "
+    "round, as times as fast as the first model in the same runtime and in 32 bits: the median with its 95 % bootstrap "
     "interval; an interval that spans 1 shows no difference.",
     "Network: the runtime alone on a prepared image. End to end: with Ultralytics' letterbox and non-maximum "
     "suppression around it; budgets and rankings use this.",
