@@ -177,7 +177,7 @@ def test_a_precision_that_does_not_exist_is_a_row_that_says_so(again):
 
 @pytest.mark.slow
 def test_fewer_bits_are_compared_with_32_bits_of_the_same_format(again):
-    """Ultralytics' recipe and ours apart, the runtime's own default where it is another; all of them run and are judged."""
+    """Ultralytics' recipe and ours apart, the runtime's own default where it is another; all run and are judged."""
     found = compare(**again, formats=["onnx", "openvino", "ncnn"], quantize=[8, 16], rounds=ROUNDS)
     rows = {(row["format"], row["bits"], row["recipe"]): row for row in found}
     wanted = [("onnx", 8, "yolo-plugins"), ("openvino", 8, "yolo-plugins"), ("ncnn", 16, "ultralytics")]

@@ -186,7 +186,7 @@ def test_fewer_bits_must_leave_the_boxes_and_may_move_their_confidences(ours, th
     """A box near the threshold may be lost; one that is found again counts at whatever confidence."""
     found = found_again([ours], [theirs], conf=0.25)
     assert (found.share, found.shift) == (pytest.approx(share), pytest.approx(shift))
-    assert bool(lost(found)) is (share is not None and share < 0.85)
+    assert bool(lost(found)) is (share is not None and share < 0.9)
 
 
 def cells(row: dict, rows: list[dict] = ROWS) -> dict[str, str]:
@@ -206,6 +206,7 @@ def cells(row: dict, rows: list[dict] = ROWS) -> dict[str, str]:
         ("state", MISSING, "not installed"),
         ("state", STOCK | {"boxes_px": 0.02, "same_boxes": 1.0}, "ok (boxes 0.02 px, 100% of boxes)"),
         ("state", EIGHT[2] | {"boxes_px": 90.0}, "ok (97% of boxes)"),
+        ("state", EIGHT[2] | {"same_boxes": None}, "not judged"),
         ("format", EIGHT[3], "ONNX Runtime (8 bits by yolo-plugins)"),
         ("own_speedup", EIGHT[2], "1.65× (1.57–1.73)"),
         ("conf_shift", EIGHT[2], "−0.20"),
@@ -234,7 +235,7 @@ STOCK_SAID = "yolov8n in ONNX Runtime: 20.0 ms an image, 12.0 MB, mAP50-95 0.400
 SHUFFLE_SAID = (
     "shuffle in ONNX Runtime: 1.33 times as fast as yolov8n, 5.0 MB, 10 points less accurate (mAP50-95 0.300)."
 )
-LITE_SAID = "lite in ONNX Runtime: 3.1 times as fast as yolov8n, 3.1 MB."
+LITE_SAID = "lite in ONNX Runtime: 3.1 times as fast as yolov8n, 3.1 MB, accuracy not known."
 
 
 @pytest.mark.parametrize(

@@ -109,7 +109,7 @@ def test_the_page_refers_to_nothing_outside_itself_and_its_names_are_escaped(fol
 
 def test_the_report_of_fewer_bits_names_the_processors_instructions(wide):
     answer = json.loads((wide / "results.json").read_text())["answer"]
-    assert answer[-1] == "What fewer bits bring hangs on the processor; this one has AVX2 (without AMX)."
+    assert answer[-1] == "What fewer bits bring depends on the processor; this one has AVX2 (without AMX)."
 
 
 @pytest.mark.parametrize(

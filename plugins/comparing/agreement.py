@@ -27,8 +27,9 @@ FOUND_AGAIN = 0.7
 """Intersection over union from which a box of fewer bits is the one of 32: rounding moves its sides by a pixel or two,
 which is much of a small box."""
 
-FOUND_SHARE = 0.85
-"""Part of the final boxes that must be found again with fewer bits."""
+FOUND_SHARE = 0.9
+"""Part of the final boxes that must be found again with fewer bits. Files in 16 and 8 bits that kept their accuracy had
+0.988 and more of them; one that had lost 17 points of mAP50-95 had 0.882."""
 
 FAINTEST = 0.2
 """Part of the confidence threshold down to which a box is looked for: confidences may sink with fewer bits, which is a

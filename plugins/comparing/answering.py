@@ -31,6 +31,8 @@ def sentence(row: Row, rows: Sequence[Row], first: str) -> str:
     parts = [_speed(row, first), f"{row['mb']:.1f} MB"]
     if row["map"] is not None:
         parts.append(_accuracy(row, rows, first))
+    elif any(other["map"] is not None for other in rows):
+        parts.append("accuracy not known")
     return f"{name(row)}: {', '.join(parts)}."
 
 

@@ -103,7 +103,7 @@ def _table(columns: Sequence[Column], rows: Sequence[Row]) -> str:
 def _cell(column: Column, row: Row) -> str:
     kind = "text" if column.key in ALWAYS else "number"
     if column.key == "state":
-        kind += f" {row['state']}"
+        kind += f" {row['state']}" if column.text(row) == row["state"] else " none"
     elif column.level(row):
         kind += " level"
     kind += " empty" if row[column.key] is None else ""

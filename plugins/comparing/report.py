@@ -47,7 +47,7 @@ def write(rows: Sequence[Row], models: Sequence[Model], budget: Budget, facts: M
     pictures = {model.name: model.pictures for model in models if model.accurate}
     answer, warnings = answering.answer(rows, budget), answering.warnings(rows)
     if "instruction sets" in facts and any(row["recipe"] for row in rows):
-        answer.append(f"What fewer bits bring hangs on the processor; this one has {facts['instruction sets']}.")
+        answer.append(f"What fewer bits bring depends on the processor; this one has {facts['instruction sets']}.")
     choice = {"answer": answer, "warnings": warnings, "budget": asdict(budget), "winner": winner(rows, budget)}
     results = {**choice, "rows": rows, "facts": facts}
     write_text(folder / "results.json", json.dumps(results, indent=1, ensure_ascii=False))

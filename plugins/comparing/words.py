@@ -75,6 +75,8 @@ STATES = {"none": "no such file", "missing": "not installed"}
 
 def state(row: Row) -> str:
     """Whether a file agrees with torch, or why there is none, in a word or two."""
+    if row["state"] == "ok" and row["recipe"] and row["same_boxes"] is None:
+        return "not judged"  # without weights there are no boxes to find again
     return STATES.get(row["state"], str(row["state"]))
 
 

@@ -61,10 +61,10 @@ def versions() -> dict[str, str]:
 
 
 def ratios(results: dict[str, Any]) -> dict[str, dict[str, float]]:
-    """By runtime and model: how many times as fast as the first model the network is."""
+    """By runtime and model, in 32 bits: how many times as fast as the first model the network is."""
     speed: dict[str, dict[str, float]] = {}
     for row in results["rows"]:
-        if row.get("network_ms"):
+        if row["network_ms"] and not row["recipe"]:
             speed.setdefault(row["format"], {})[row["model"]] = row["network_speedup"] or 1
     return speed
 
