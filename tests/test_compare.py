@@ -178,10 +178,10 @@ def test_a_precision_that_does_not_exist_is_a_row_that_says_so(again):
 @pytest.mark.slow
 def test_fewer_bits_are_compared_with_32_bits_of_the_same_format(again):
     """Ultralytics' recipe and ours apart, the runtime's own default where it is another; all run and are judged."""
-    found = compare(**again, formats=["onnx", "openvino", "ncnn"], quantize=[8, 16], rounds=ROUNDS)
+    found = compare(**again, formats=["onnx", "openvino", "ncnn", "mnn"], quantize=[8, 16], rounds=ROUNDS)
     rows = {(row["format"], row["bits"], row["recipe"]): row for row in found}
     wanted = [("onnx", 8, "yolo-plugins"), ("openvino", 8, "yolo-plugins"), ("ncnn", 16, "ultralytics")]
-    wanted += [(form, bits, "ultralytics") for form in ("onnx", "openvino") for bits in (8, 16)]
+    wanted += [(form, bits, "ultralytics") for form in ("onnx", "openvino", "mnn") for bits in (8, 16)]
     assert rows.keys() >= {*wanted, ("onnx", 32, ""), ("openvino", 32, ""), ("ncnn", 32, "")}
     for row in map(rows.get, wanted):
         assert row["state"] in ("ok", "wrong"), row["reason"]

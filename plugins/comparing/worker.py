@@ -39,7 +39,7 @@ class Requests:
 
         if form == "mnn":
             import_mnn()
-        options = export_arguments(bits) | ({"data": data} if data else {})
+        options = export_arguments(bits) | ({"data": data} if data and takes_data(form) else {})
         return {"path": Path(yolo(weights).export(format=form, imgsz=imgsz, device="cpu", **options)).name}
 
     def quantize(self, weights: str, form: str, imgsz: int, data: str, labels: bool) -> dict[str, Any]:
@@ -112,6 +112,15 @@ class Requests:
         weights = runs.train(source, data, seed=seed, project=project, name=name, exist_ok=True, **arguments)
         accuracy = runs.validate(weights, data, project=project, imgsz=imgsz, **VALIDATION)
         return {"weights": str(weights), **accuracy}
+
+
+def takes_data(form: str) -> bool:
+    """Whether Ultralytics' export to a format may be given data; older ones take them for any."""
+    from ultralytics.engine.exporter import export_formats
+
+    table = export_formats()
+    taken = dict(zip(table["Argument"], table.get("Arguments", []), strict=False))
+    return "data" in taken.get(form, ()) or not any("data" in arguments for arguments in taken.values())
 
 
 def peak_memory() -> float:
