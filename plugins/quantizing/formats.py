@@ -1,4 +1,4 @@
-"""Which formats have 8 or 16 bits, what each needs to be installed, and how the installed Ultralytics is asked for it."""
+"""Which formats have 8 or 16 bits, what each needs installed, and how the installed Ultralytics is asked for it."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Kept:
-    """A convolution left in 32 bits; `error` is how far the outputs move, relatively, with this layer alone in 8 bits."""
+    """A convolution left in 32 bits; `error` is how far the outputs move, relatively, with it alone in 8 bits."""
 
     layer: str
     error: float
@@ -18,8 +18,8 @@ class Kept:
 class Quantized:
     """An exported model in 8 bits.
 
-    `before` and `after` are its accuracy in 32 and in 8 bits by Ultralytics' `val`, as `training.runs.validate` gives it
-    (`map`, of masks for segmentation, `box_map` then, and `map50`), and empty where there were no labels to measure it.
+    `before` and `after` are its accuracy in 32 and in 8 bits by Ultralytics' `val`, as `training.runs.validate` gives
+    it (`map`, of masks for segmentation, `box_map` then, and `map50`), and empty where there were no labels.
     """
 
     file: Path
