@@ -15,7 +15,7 @@ import pytest
 from comparison_rows import EIGHT, ROWS, reduced
 from yolo_plugins.comparing import Budget
 from yolo_plugins.comparing.candidates import Candidate
-from yolo_plugins.comparing.machine import instruction_sets
+from yolo_plugins.comparing.machine import adds_in_32_bits, instruction_sets
 from yolo_plugins.comparing.models import Model
 from yolo_plugins.comparing.report import write
 
@@ -97,6 +97,7 @@ def test_the_latex_table_has_the_rules_of_booktabs_and_a_row_for_each(folder):
     columns = {line.count("&") for line in [lines[2], *lines[4:-2]]}
     assert columns == {len(re.findall("[lr]", lines[0].rpartition("{")[2])) - 1}
     assert r"3.10$\times$" in lines[-3]
+    assert r"\ensuremath{<}img src=x onerror=problems.push(1)\ensuremath{>} & ONNX Runtime" in lines[6]
 
 
 def test_the_page_refers_to_nothing_outside_itself_and_its_names_are_escaped(folder):
@@ -116,12 +117,15 @@ def test_the_report_of_fewer_bits_names_the_processors_instructions(wide):
     ("flags", "said"),
     [
         ("fpu avx2 avx512f avx512_vnni", "AVX2, AVX-512, AVX-512 VNNI (without AVX-VNNI, bfloat16, "),
+        ("fpu avx2", "AVX2 (without AVX-512, "),
         ("fp asimd asimddp", "NEON, dotprod (without 16-bit floats, i8mm, bfloat16)"),
         ("", "what could not be read here"),
     ],
 )
 def test_instruction_sets_are_read_from_the_processors_flags(flags, said):
+    """And with them, whether products of 8 bits may overflow."""
     assert instruction_sets(flags).startswith(said)
+    assert adds_in_32_bits(flags) is (flags != "fpu avx2")
 
 
 SCRIPT = """

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .formats import versions
+from .machine import adds_in_32_bits
 from .models import Model, Setup
 from .process import NotInstalledError, Worker, WorkerError
 from .store import fingerprint
@@ -55,7 +56,7 @@ class Cell:
         if variant.recipe in ("", DEFAULT):
             return fingerprint(self.model.key, self.form, versions(self.form))
         data = self.setup.dataset
-        calibration = [data.source, data.state] if data and variant.bits == 8 else []
+        calibration = [data.source, data.state, adds_in_32_bits()] if data and variant.bits == 8 else []
         return fingerprint(self.model.key, variant.key, versions(self.form), calibration)
 
     @property
@@ -113,7 +114,7 @@ def _order(cell: Cell, weights: str) -> tuple[str, dict[str, Any]]:
     if variant.bits == 8:
         order["data"] = data.source if data else None
     if variant.recipe == OURS:
-        return "quantize", {**order, "labels": cell.model.accurate}
+        return "quantize", {**order, "trained": cell.model.accurate, "vnni": adds_in_32_bits()}
     return "export", {**order, "bits": 32 if variant.recipe == DEFAULT else variant.bits}
 
 

@@ -56,6 +56,16 @@ def instruction_sets(flags: str | None = None) -> str:
     return f"{', '.join(here) or 'none of note'}" + (f" (without {', '.join(lacking)})" if lacking else "")
 
 
+def adds_in_32_bits(flags: str | None = None) -> bool:
+    """Whether the processor adds products of 8 bits in 32, as all but x86 do, and there those with VNNI or AMX.
+
+    Args:
+        flags: As for `instruction_sets`.
+    """
+    found = set((_flags() if flags is None else flags).split())
+    return "avx2" not in found or not found.isdisjoint({"avx512_vnni", "avx_vnni", "amx_int8"})
+
+
 def _flags() -> str:
     """The processor's flags: from Linux, or from macOS, where Apple's chips name theirs otherwise."""
     try:

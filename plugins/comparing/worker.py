@@ -42,13 +42,12 @@ class Requests:
         options = export_arguments(bits) | ({"data": data} if data and takes_data(form) else {})
         return {"path": Path(yolo(weights).export(format=form, imgsz=imgsz, device="cpu", **options)).name}
 
-    def quantize(self, weights: str, form: str, imgsz: int, data: str, labels: bool) -> dict[str, Any]:
-        """Write weights in 8 bits beside themselves; without `labels`, whatever that costs."""
+    def quantize(self, weights: str, form: str, imgsz: int, data: str, trained: bool, vnni: bool) -> dict[str, Any]:
+        """Write weights in 8 bits beside themselves; those that were not `trained`, whatever that costs."""
         from ..quantizing import quantize
-        from ..quantizing.quantizing import MAX_DROP
 
-        drop = MAX_DROP if labels else None
-        made = quantize(weights, data, form, imgsz=imgsz, max_drop=drop, progress=print)
+        limit: dict[str, Any] = {} if trained else {"max_drop": None}
+        made = quantize(weights, data, form, imgsz=imgsz, vnni=vnni, progress=print, **limit)
         return {"path": made.file.name, "kept_float": len(made.kept_float)}
 
     def load(
