@@ -203,9 +203,8 @@ def _lost(rows: Sequence[Row], plain: Mapping[tuple[str, str], Row]) -> str:
     worst = max(losses, key=lambda model: losses[model])
     if losses[worst] <= 0:
         return ", and no less accurate"
-    if len(losses) == 1:
-        return f", and {points(losses[worst])} less accurate"
-    return f", and at most {points(losses[worst])} less accurate ({worst})"
+    most, whose = ("at most " if len(losses) > 1 else ""), (f" ({worst})" if len(rows) > 1 else "")
+    return f", and {most}{points(losses[worst])} less accurate{whose}"
 
 
 def _moved(row: Row, plain: Mapping[tuple[str, str], Row]) -> str:

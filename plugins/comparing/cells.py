@@ -114,6 +114,9 @@ def _order(cell: Cell, weights: str) -> tuple[str, dict[str, Any]]:
     if variant.bits == 8:
         order["data"] = data.source if data else None
     if variant.recipe == OURS:
+        if data and not cell.model.accurate:
+            # Images alone: a model that was not trained need not know the data's classes.
+            order["data"] = str(data.images[0].parent)
         return "quantize", {**order, "trained": cell.model.accurate, "vnni": adds_in_32_bits()}
     return "export", {**order, "bits": 32 if variant.recipe == DEFAULT else variant.bits}
 
