@@ -82,12 +82,13 @@ def test_fused_it_gives_the_same_boxes_without_softmax_and_batch_norm(which: int
 
 
 @pytest.mark.parametrize("scale", [1, 30, 300], ids=["ordinary logits", "sure", "overflowing exponentials"])
-def test_distances_are_those_of_ultralytics_dfl(scale: float) -> None:
+@pytest.mark.parametrize("n", [2, 7, 16, 17])
+def test_distances_are_those_of_ultralytics_dfl(n: int, scale: float) -> None:
     from ultralytics.nn.modules import DFL
 
     torch.manual_seed(0)
-    logits = scale * torch.randn(2, 64, 50)
-    torch.testing.assert_close(ExpectedDistance(16)(logits), DFL(16)(logits), rtol=1e-5, atol=1e-5)
+    logits = scale * torch.randn(2, 4 * n, 50)
+    torch.testing.assert_close(ExpectedDistance(n)(logits), DFL(n)(logits), rtol=1e-5, atol=1e-5)
 
 
 def test_stock_weights_leave_the_light_head_as_it_is(tmp_path: Any) -> None:

@@ -11,20 +11,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .answering import answer, warnings
     from .choosing import Budget, winner
     from .comparison import compare
     from .intervals import ratio
     from .settings import Settings
-    from .words import answer
 
-__all__ = ["Budget", "Settings", "answer", "compare", "ratio", "winner"]
+__all__ = ["Budget", "Settings", "answer", "compare", "ratio", "warnings", "winner"]
 
 _FILES = {
     "Budget": "choosing",
     "Settings": "settings",
-    "answer": "words",
+    "answer": "answering",
     "compare": "comparison",
     "ratio": "intervals",
+    "warnings": "answering",
     "winner": "choosing",
 }
 

@@ -45,10 +45,9 @@ def choose(names: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def missing(name: str) -> str | None:
-    """What a format lacks here, as a sentence with the command that gets it, or None."""
-    absent = [package for package in NEEDS.get(name, ()) if find_spec(package) is None]
-    return not_installed(absent) if absent else None
+def absent(name: str) -> list[str]:
+    """The packages that a format lacks here."""
+    return [package for package in NEEDS.get(name, ()) if find_spec(package) is None]
 
 
 def not_installed(packages: Sequence[str]) -> str:

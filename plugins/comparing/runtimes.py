@@ -1,7 +1,7 @@
 """A network in each runtime, by the runtime's own library: (B, 3, H, W) float32 in, list of float32 arrays out.
 
-All of them compute in 32 bits, whatever the processor could do with fewer: the same work is timed, and outputs differ
-from torch's only where an export is wrong.
+`exact` ones compute in 32 bits, whatever the processor could do with fewer: the same work is timed, and outputs differ
+from torch's only where an export is wrong. The others compute as Ultralytics' own backend lets the runtime do it.
 No Ultralytics here, so that a process that runs one of these is as large as the runtime makes it.
 """
 
@@ -19,7 +19,7 @@ Array = NDArray[Any]
 Network = Callable[[Array], list[Array]]
 
 
-def _torchscript(path: Path, threads: int) -> Network:
+def _torchscript(path: Path, threads: int, exact: bool) -> Network:
     import torch
 
     torch.set_num_threads(threads)
@@ -33,7 +33,7 @@ def _torchscript(path: Path, threads: int) -> Network:
     return run
 
 
-def _onnx(path: Path, threads: int) -> Network:
+def _onnx(path: Path, threads: int, exact: bool) -> Network:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -45,7 +45,7 @@ def _onnx(path: Path, threads: int) -> Network:
     return lambda images: list(session.run(None, {name: images}))
 
 
-def _dnn(path: Path, threads: int) -> Network:
+def _dnn(path: Path, threads: int, exact: bool) -> Network:
     import cv2
 
     cv2.setNumThreads(threads)
@@ -59,26 +59,51 @@ def _dnn(path: Path, threads: int) -> Network:
     return run
 
 
-def _openvino(path: Path, threads: int) -> Network:
+OPENVINO_EXACT = {"INFERENCE_PRECISION_HINT": "f32"}
+
+
+def exact_openvino() -> None:
+    """Let every OpenVINO of this process compute in 32 bits, that of Ultralytics' validation too."""
     import openvino
 
-    config = {
-        "PERFORMANCE_HINT": "LATENCY",
-        "INFERENCE_NUM_THREADS": threads,
-        "NUM_STREAMS": 1,
-        "INFERENCE_PRECISION_HINT": "f32",
+    class Core(openvino.Core):  # type: ignore[misc]
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments)
+            self.set_property("CPU", OPENVINO_EXACT)
+
+    openvino.Core = Core
+
+
+def openvino_default() -> dict[str, Any]:
+    """Bits that OpenVINO computes with on this processor by itself, and its name for them."""
+    import openvino
+
+    name = openvino.Core().get_property("CPU", "INFERENCE_PRECISION_HINT").to_string()
+    return {
+        "bits": int("".join(filter(str.isdigit, name))),
+        "name": {"bf16": "bfloat16", "f16": "float16"}.get(name, name),
     }
+
+
+def _openvino(path: Path, threads: int, exact: bool) -> Network:
+    import openvino
+
+    config = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1}
+    if exact:
+        config |= OPENVINO_EXACT
     model = openvino.Core().compile_model(str(next(path.glob("*.xml"))), "CPU", config)
     return lambda images: list(model(images).values())
 
 
-def _ncnn(path: Path, threads: int) -> Network:
+def _ncnn(path: Path, threads: int, exact: bool) -> Network:
     import ncnn
 
     net = ncnn.Net()
     net.opt.num_threads = threads
     net.opt.use_vulkan_compute = False
-    for option in ("use_fp16_packed", "use_fp16_storage", "use_fp16_arithmetic", "use_bf16_storage"):
+    for option in (
+        () if not exact else ("use_fp16_packed", "use_fp16_storage", "use_fp16_arithmetic", "use_bf16_storage")
+    ):
         setattr(net.opt, option, False)
     param = next(path.glob("*.param"))
     if net.load_param(str(param)) or net.load_model(str(param.with_suffix(".bin"))):
@@ -112,9 +137,11 @@ def import_mnn() -> Any:
     return MNN
 
 
-def _mnn(path: Path, threads: int) -> Network:
+def _mnn(path: Path, threads: int, exact: bool) -> Network:
     MNN = import_mnn()
-    manager = MNN.nn.create_runtime_manager(({"precision": "high", "backend": "CPU", "numThread": threads},))
+    manager = MNN.nn.create_runtime_manager(
+        ({"precision": "high" if exact else "low", "backend": "CPU", "numThread": threads},)
+    )
     net = MNN.nn.load_module_from_file(str(path), [], [], runtime_manager=manager, rearrange=True)
 
     def run(images: Array) -> list[Array]:
@@ -126,7 +153,7 @@ def _mnn(path: Path, threads: int) -> Network:
     return run
 
 
-LOADERS: dict[str, Callable[[Path, int], Network]] = {
+LOADERS: dict[str, Callable[[Path, int, bool], Network]] = {
     "torchscript": _torchscript,
     "onnx": _onnx,
     "dnn": _dnn,

@@ -18,6 +18,7 @@ COMMANDS = (
     "yaml",
     "init",
     "transplant",
+    "quantize",
     "compare",
     "demo",
 )
