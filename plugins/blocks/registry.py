@@ -59,6 +59,7 @@ class Spec:
         task: The task of a model that it is the head of.
         source: The paper, with its arXiv number.
         example: Arguments, c1 first, that show what it has, for drawings and tables.
+        maps: Whether it gives a list of maps, of which `Index` rows pick; `map_channels(…)` says the channels of each.
         saves: How many times fewer multiply-adds than the plain convolution its paper predicts, from its arguments.
         params: Its parameter count, batch norms included, as a formula of its arguments: `2*c1*(c1//r)`.
         limits: Formats that it cannot be exported to or does not run in, each with the reason, in a few words.
@@ -72,6 +73,7 @@ class Spec:
     task: str = ""
     source: str = ""
     example: Mapping[str, Any] = field(default_factory=dict)
+    maps: bool = False
     saves: Callable[[Mapping[str, Any]], float | None] | None = None
     params: str = ""
     limits: Mapping[str, str] = field(default_factory=dict)
@@ -99,6 +101,8 @@ class Spec:
             raise TypeError(f"{cls.__name__}: a {self.row!r} row's block begins with {', '.join(begins)}, not {names}")
         if self.row == "network" and not hasattr(cls, "out_channels"):
             raise TypeError(f"{cls.__name__}: a 'network' row's block needs a class method out_channels")
+        if self.maps and not hasattr(cls, "map_channels"):
+            raise TypeError(f"{cls.__name__}: a block that gives a list of maps needs a class method map_channels")
         known = {
             "stands_for": (self.places, PLACES),
             "task": ((self.task,) if self.task else (), TASKS),
