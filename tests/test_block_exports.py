@@ -80,9 +80,10 @@ def gated(patched: None, shapes: Path) -> Iterator[Any]:
 
 @pytest.mark.parametrize("form", ["onnx", "openvino"])
 def test_a_model_with_every_gate_is_exported_in_8_bits_by_the_plain_command_and_runs(
-    gated: Any, form: str, shapes: Path, tmp_path: Path
+    gated: Any, form: str, shapes: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip({"onnx": "onnxruntime", "openvino": "nncf"}[form])
+    monkeypatch.chdir(tmp_path)
     network = copy.deepcopy(gated.model).eval()
     assert set(GATES) <= {type(m).__name__ for m in network.modules()}
     torch.manual_seed(0)
