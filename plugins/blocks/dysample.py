@@ -20,6 +20,11 @@ class DySample(nn.Module):
 
     Shape: (B, c1, H, W) → (B, c1, scale·H, scale·W). Source: DySample, 2308.15085, equations 2–5.
 
+    Weak: random access to memory, where nearest upsampling copies; in float16 places on a map of 80 are up to 0.02
+        pixels off.
+    Elsewhere: the paper's code offers the form "PL" and a learned scope, too; it samples all groups as images of one
+        batch, ours each by itself, so that the batch stays what it is.
+
     Raises:
         ValueError: a count below 1, or channels that do not divide into g groups.
     """

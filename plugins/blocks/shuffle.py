@@ -113,6 +113,10 @@ class ShuffleUnitV2(nn.Module):
 
     Shape: (B, c1, H, W) → (B, c2, ⌈H/s⌉, ⌈W/s⌉). Source: ShuffleNet V2, 1807.11164, figure 3.
 
+    Weak: split, concatenation and shuffle move every element and compute nothing; half the channels pass unchanged.
+    Elsewhere: torchvision's `InvertedResidual` of ShuffleNetV2 is the same; Megvii's own code shuffles by splitting the
+        channels of the next unit, which exports as a slow gather.
+
     Raises:
         ValueError: a stride other than 1 and 2, an odd c2, c1 ≠ c2 at stride 1, an even kernel, or a count below 1.
     """

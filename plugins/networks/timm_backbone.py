@@ -26,7 +26,7 @@ KEPT = ("eps", "momentum", "inplace")
 """Settings of a network's layers that Ultralytics writes over in every model that it builds."""
 
 
-@register("network", maps=True, source="timm")
+@register("network", maps=True, source="timm", example={"c1": 3, "name": "mobilenetv4_conv_small"})
 class Timm(nn.Module):
     """A network of timm by name, giving its maps at strides 8, 16 and 32, of which `Index` rows pick.
 
@@ -39,6 +39,10 @@ class Timm(nn.Module):
     trust in timm's classes. A network that was changed, such as by `replace`, is saved with all its classes.
 
     Shape: (B, c1, H, W) → list of maps (B, c, ⌈H/s⌉, ⌈W/s⌉), one for each stride s.
+
+    Weak: `fuse` leaves timm's batch norms to the exporter; what a network exports to is the network's business.
+    Elsewhere: Ultralytics' `TorchVision` row gives every layer's output of a torchvision model, without normalising the
+        image, and lets batch norms' ε change to 10⁻³.
 
     Raises:
         ValueError: no such network, one without maps, without these strides or without weights, a count below 1, or an
