@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 from torch import nn
 
+from .formula import unknown_names
 from .signature import signature_of
 
 PACKAGE = "yolo_plugins"
@@ -41,6 +42,8 @@ ROWS: dict[str, tuple[str, ...]] = {
 
 PLACES = ("conv", "bottleneck", "stage")
 TASKS = ("detect", "segment", "classify", "pose", "obb")
+FORMATS = ("torchscript", "onnx", "openvino", "ncnn", "mnn", "dnn")
+"""What every block is exported to and compared with torch in, but for its `limits`; "dnn" is OpenCV's, from ONNX."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,10 @@ class Spec:
         task: The task of a model that it is the head of.
         source: The paper, with its arXiv number.
         example: Arguments, c1 first, that show what it has, for drawings and tables.
+        maps: Whether it gives a list of maps, of which `Index` rows pick; `map_channels(…)` says the channels of each.
         saves: How many times fewer multiply-adds than the plain convolution its paper predicts, from its arguments.
+        params: Its parameter count, batch norms included, as a formula of its arguments: `2*c1*(c1//r)`.
+        limits: Formats that it cannot be exported to or does not run in, each with the reason, in a few words.
     """
 
     row: str
@@ -67,7 +73,10 @@ class Spec:
     task: str = ""
     source: str = ""
     example: Mapping[str, Any] = field(default_factory=dict)
+    maps: bool = False
     saves: Callable[[Mapping[str, Any]], float | None] | None = None
+    params: str = ""
+    limits: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def places(self) -> tuple[str, ...]:
@@ -92,15 +101,23 @@ class Spec:
             raise TypeError(f"{cls.__name__}: a {self.row!r} row's block begins with {', '.join(begins)}, not {names}")
         if self.row == "network" and not hasattr(cls, "out_channels"):
             raise TypeError(f"{cls.__name__}: a 'network' row's block needs a class method out_channels")
+        if self.maps and not hasattr(cls, "map_channels"):
+            raise TypeError(f"{cls.__name__}: a block that gives a list of maps needs a class method map_channels")
         known = {
             "stands_for": (self.places, PLACES),
             "task": ((self.task,) if self.task else (), TASKS),
             "example": (self.example, names),
             "channels": (self.channels if self.channels != ("c2",) else (), names),
+            "limits": (self.limits, FORMATS),
         }
         for what, (values, allowed) in known.items():
             if unknown := [value for value in values if value not in allowed]:
                 raise TypeError(f"{cls.__name__}: {what} has {unknown[0]!r}; there are {', '.join(allowed)}")
+        try:
+            if self.params and (strange := unknown_names(self.params, signature_of(cls))):
+                raise TypeError(f"{cls.__name__}: params has {strange[0]!r}; its arguments are {', '.join(names)}")
+        except SyntaxError as error:
+            raise TypeError(f"{cls.__name__}: params={self.params!r} is no formula: {error.msg}") from error
         if self.gate and self.row != "same":
             raise TypeError(f"{cls.__name__}: a gate keeps its channels, so its row is 'same', not {self.row!r}")
         if self.gate and names[:1] != ["c1"]:
