@@ -19,5 +19,6 @@ COMMANDS = (
     "init",
     "transplant",
     "compare",
+    "search",
     "demo",
 )
