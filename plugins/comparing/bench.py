@@ -32,17 +32,21 @@ class Bench:
         runtime: One of `RUNTIMES`.
         threads: Of the runtime.
         folder: For the files that it loads, which are kept, and a log.
+        cpu_time: Time the processor's work instead of waiting: of one thread what a quiet machine would take, on one
+            that is busy with other things.
 
     Raises:
-        ValueError: no such runtime, or no threads.
+        ValueError: no such runtime, no threads, or more than one thread with `cpu_time`.
         NotInstalledError: as `require`.
     """
 
-    def __init__(self, runtime: str, threads: int, folder: Path) -> None:
+    def __init__(self, runtime: str, threads: int, folder: Path, cpu_time: bool = False) -> None:
         require(runtime)
         if threads < 1:
             raise ValueError(f"threads={threads} must be at least 1")
-        self.runtime, self.threads, self.folder = runtime, threads, folder
+        if cpu_time and threads > 1:
+            raise ValueError(f"cpu_time is the work of all {threads} threads together; give it with one thread")
+        self.runtime, self.threads, self.folder, self.cpu_time = runtime, threads, folder, cpu_time
         variables = environment(threads, folder / "settings")
         self._converter = Worker(folder / "logs" / "convert.log", variables)
         self._runner = Worker(folder / "logs" / "run.log", variables)
@@ -93,7 +97,8 @@ class Bench:
 
     def round(self, names: Sequence[str] | None = None) -> dict[str, float]:
         """Milliseconds of each network, or of those named, in turns: the best of `REPEATS` runs."""
-        return self._runner.ask("burst", None, names=list(names or self._files), repeats=REPEATS)
+        wanted = list(names or self._files)
+        return self._runner.ask("burst", None, names=wanted, repeats=REPEATS, cpu_time=self.cpu_time)
 
     def __enter__(self) -> Bench:
         return self
@@ -117,14 +122,18 @@ def require(runtime: str) -> None:
 
 
 def timed(
-    modules: Mapping[str, tuple[Any, Sequence[Any]]], runtime: str, threads: int = 2, rounds: int = 20
+    modules: Mapping[str, tuple[Any, Sequence[Any]]],
+    runtime: str,
+    threads: int = 2,
+    rounds: int = 20,
+    cpu_time: bool = False,
 ) -> dict[str, list[float]]:
     """Milliseconds of modules, each with its inputs, round by round; nothing is left on disk.
 
     Raises:
         ValueError, NotInstalledError, WorkerError: as `Bench`.
     """
-    with tempfile.TemporaryDirectory(prefix="bench-") as folder, Bench(runtime, threads, Path(folder)) as bench:
+    with tempfile.TemporaryDirectory(prefix="bench-") as name, Bench(runtime, threads, Path(name), cpu_time) as bench:
         for name, (module, inputs) in modules.items():
             bench.add(name, module, inputs)
         kept = [bench.round() for _ in range(WARM_UP + rounds)][WARM_UP:]

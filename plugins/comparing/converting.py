@@ -9,7 +9,6 @@ from typing import Any
 
 from .runtimes import import_mnn
 
-
 CONVERTED = ("ncnn", "mnn")
 """Runtimes that do not read what `write` writes, but what `convert` makes of it."""
 

@@ -41,9 +41,9 @@ class Requests:
         self._bursts.load(**arguments)
         return {}
 
-    def burst(self, names: list[str], repeats: int) -> dict[str, Any]:
+    def burst(self, **arguments: Any) -> dict[str, Any]:
         """See `Bursts.best`."""
-        return self._bursts.best(names, repeats)
+        return self._bursts.best(**arguments)
 
     def prepare(self, **arguments: Any) -> dict[str, Any]:
         """See `preparing.prepare`."""

@@ -107,13 +107,13 @@ class Machine:
         runtime, threads, rounds = self.settings.runtime, self.settings.threads, self.settings.rounds
         about = {name: (net.row, [repr(edit) for edit in net.edits]) for name, net in nets.items()}
         base = one_scale(self.base.yaml)
-        group = fingerprint(self.where, base, runtime, threads, self.settings.imgsz, about)
+        group = fingerprint(self.where, base, runtime, threads, self.settings.cpu_time, self.settings.imgsz, about)
         kept: list[dict[str, Any]] = []
         while len(kept) < rounds and (record := self.store.get(f"round/{group}/{len(kept)}")) is not None:
             kept.append(record)
         if len(kept) < rounds:
             files = self.settings.folder / "files" / group
-            with Bench(runtime, threads, files) as bench:
+            with Bench(runtime, threads, files, self.settings.cpu_time) as bench:
                 self._load(bench, nets)
                 for number in range(len(kept) - WARM_UP, rounds):
                     self.line.step(stage, max(number, 0) + 1, rounds)

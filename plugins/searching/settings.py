@@ -23,6 +23,7 @@ class Settings:
         steps: That each block is taught for.
         imgsz: Side of the square image, in pixels.
         threads: Of the runtime; by default all cores but one, at least one.
+        cpu_time: Time the processor's work, with one thread, where the machine is busy with other things.
         rounds: How many times each network is timed, in turns with the others.
         folder: Where what was measured is kept; a second run goes on from there.
         force: Replace the YAML to write if it exists.
@@ -39,6 +40,7 @@ class Settings:
     steps: int = 120
     imgsz: int = 640
     threads: int = max(1, (os.cpu_count() or 2) - 1)
+    cpu_time: bool = False
     rounds: int = 20
     folder: Path = Path("yolo-plugins-search")
     force: bool = False
@@ -53,6 +55,8 @@ class Settings:
         for name in ("steps", "threads", "rounds"):
             if getattr(self, name) < 1:
                 raise ValueError(f"--{name} {getattr(self, name)} must be at least 1")
+        if self.cpu_time and self.threads > 1:
+            raise ValueError("--cpu-time is the work of all threads together: give --threads 1 with it")
         fit(self.imgsz, 32, "the stride 32")
 
     def limit(self, stock: float) -> float:

@@ -34,6 +34,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--imgsz", type=int, help="side of the image in pixels (default %(default)s)")
     parser.add_argument("--threads", type=int, help="of the runtime (default: all cores but one)")
     parser.add_argument(
+        "--cpu-time",
+        action="store_true",
+        help="time the work of --threads 1, on a machine that has other things to do",
+    )
+    parser.add_argument(
         "--blocks",
         nargs="+",
         metavar="BLOCK",
