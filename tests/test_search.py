@@ -158,35 +158,6 @@ def test_rows_of_every_family_have_candidates(model: str) -> None:
     assert len(rows) >= 3, rows
 
 
-@pytest.mark.parametrize(
-    ("arguments", "said"),
-    [
-        ([], "give a budget: --budget-ms 20, or --faster 2.5"),
-        (["--budget-ms", "0"], "--budget-ms 0 must be above 0"),
-        (["--faster", "0.5"], "--faster 0.5 must be at least 1"),
-        (["--budget-ms", "9", "--imgsz", "100"], "imgsz=100 is no multiple of the stride 32; the nearest is 96"),
-        (
-            ["--budget-ms", "9", "--blocks", "GhostNetStage"],
-            "--blocks GhostNetStage stands for no convolution, stage or head",
-        ),
-        (["--budget-ms", "9", "--blocks", "LiteSegment"], "yolov8n.yaml: no row can be replaced"),
-        (["--budget-ms", "9", "--blocks", "GhostKonv"], "did you mean GhostConv or RepGhostConv?"),
-        (["--budget-ms", "9", "--images", "."], "a trained .pt and --images go together"),
-        (["--budget-ms", "9", "-o", "mine.pt"], "mine.pt must end in .yaml"),
-        (["--budget-ms", "9", "-o", "nowhere/mine.yaml"], "the folder of nowhere/mine.yaml does not exist"),
-    ],
-)
-def test_what_cannot_be_searched_is_refused_in_one_sentence(
-    arguments: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert main(["search", "yolov8n.yaml", "-o", "mine.yaml", *arguments]) == 1
-    error = capsys.readouterr().err
-    assert said in error
-    assert len(error.splitlines()) == 1
-    assert not list(tmp_path.iterdir())
-
-
 def test_a_missing_runtime_is_refused_with_the_command_that_gets_it(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

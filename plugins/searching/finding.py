@@ -43,13 +43,15 @@ class Measure(Protocol):
 class Found:
     """The choice, its time as predicted before it was measured and as measured, and what led to it.
 
-    `checked` are the relative errors on the models held out, `number` that of the choice among those measured.
+    `alone` and `table` tell the rows' times by themselves and inside a model; `checked` are the relative errors on the
+    models held out, `number` that of the choice among those measured.
     """
 
     choice: Choice
     expected: float
     measured: float
     stock: float
+    alone: Alone
     table: Table
     checked: list[float]
     number: int
@@ -95,7 +97,7 @@ def find(
         tried.append(measured)
         models, times = [*models, choice], [*times, measured]
         if measured <= limit:
-            best = Found(choice, expected, measured, stock, table, checked, attempt)
+            best = Found(choice, expected, measured, stock, alone, table, checked, attempt)
         else:
             room *= limit / measured  # beside what the fit has learned: noise must not hold the search at the limit
     if best is None:

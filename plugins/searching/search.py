@@ -69,11 +69,12 @@ def search(model: str, output: Path, settings: Settings) -> Result:
 
 
 def render(found: Found) -> str:
-    """Milliseconds inside the model and worth of every candidate, a line a row; the chosen ones starred."""
+    """Milliseconds of every candidate alone and inside the model, and worth, a line a row; the chosen ones starred."""
     names = list(dict.fromkeys(option.name for row in found.table.values() for option in row))
-    lines = [["row, ms / worth", *names]]
+    lines = [["row, ms alone → inside, worth", *names]]
     for i, row in found.table.items():
-        cells = {o.name: f"{o.ms:.2f} / {o.worth:.2f}{'*' if found.choice[i] == o.name else ' '}" for o in row}
+        cells = {o.name: f"{found.alone[i, o.name]:.2f} → {o.ms:.2f}, {o.worth:.2f} " for o in row}
+        cells[found.choice[i]] = f"{cells[found.choice[i]][:-1]}*"
         lines.append([str(i), *(cells.get(name, "") for name in names)])
     return columns(lines, right=range(1, len(names) + 1))
 
