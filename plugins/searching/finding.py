@@ -10,7 +10,7 @@ from typing import Protocol
 
 from .candidates import STOCK
 from .picking import Option, Table, TooSlowError, fastest, pick
-from .predicting import Choice, Prediction, errors, fitted
+from .predicting import Choice, Prediction, errors, fitted, uncorrected
 
 MIXED = 12
 """Whole models with blocks drawn at random that are measured beside those with one block wherever it fits."""
@@ -77,10 +77,13 @@ def find(
     worth = {i: {name: w for name, w in row.items() if (i, name) in alone} for i, row in worth.items()}
     stock = times[0]
     known = len(models) - HELD_OUT
-    checked = errors(fitted(alone, models[:known], times[:known]), models[known:], times[known:])
+    checked, plain = (
+        errors(prediction, models[known:], times[known:])
+        for prediction in (fitted(alone, models[:known], times[:known]), uncorrected(alone, models[0], stock))
+    )
     say(
-        f"{HELD_OUT} models held out are predicted from the {known} others with an error of "
-        f"{mean(map(abs, checked)):.1%} on average, {max(map(abs, checked)):.1%} at most"
+        f"{HELD_OUT} models held out are predicted from the {known} others with an error of {_sizes(checked)}; "
+        f"rows alone would give {_sizes(plain)}"
     )
     limit = room = budget(stock)
     best: Found | None = None
@@ -105,6 +108,11 @@ def find(
             f"the fastest found takes {min(tried):.2f} ms, more than the budget of {limit:.2f} ms: {MORE}"
         )
     return best
+
+
+def _sizes(errors: Sequence[float]) -> str:
+    sizes = [abs(error) for error in errors]
+    return f"{mean(sizes):.1%} on average, {max(sizes):.1%} at most"
 
 
 def _within(table: Table, room: float, rest: float) -> dict[int, Option]:

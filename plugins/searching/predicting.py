@@ -63,6 +63,11 @@ def fitted(alone: Mapping[tuple[int, str], float], models: Sequence[Choice], tim
     return Prediction(float(trend[0]), design.inside(trend[1], weights, *spreads))
 
 
+def uncorrected(alone: Mapping[tuple[int, str], float], model: Choice, time: float) -> Prediction:
+    """Rows inside a model as if they took what they take alone, `rest` being what is left of one model's time."""
+    return Prediction(time - sum(alone[option] for option in model.items()), alone)
+
+
 class _Design:
     """The models as rows of matrices over the options: which they hold, and what these take alone."""
 
