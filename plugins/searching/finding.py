@@ -75,39 +75,42 @@ def find(
     alone, by_number = measure.calibration(planned)
     models, times = [planned[number] for number in by_number], list(by_number.values())
     worth = {i: {name: w for name, w in row.items() if (i, name) in alone} for i, row in worth.items()}
-    stock = times[0]
-    known = len(models) - HELD_OUT
-    checked, plain = (
-        errors(prediction, models[known:], times[known:])
-        for prediction in (fitted(alone, models[:known], times[:known]), uncorrected(alone, models[0], stock))
-    )
-    say(
-        f"{HELD_OUT} models held out are predicted from the {known} others with an error of {_sizes(checked)}; "
-        f"rows alone would give {_sizes(plain)}"
-    )
+    checked = _checked(alone, models, times, say)
+    stock, chosen = times[0], len(models)
     limit = room = budget(stock)
     best: Found | None = None
-    tried: list[float] = []
     for attempt in range(TRIES):
         prediction = fitted(alone, models, times)
         table = _table(worth, prediction)
         last = attempt == TRIES - 1 and best is None
         choice = {i: option.name for i, option in _within(table, 0 if last else room, prediction.rest).items()}
-        if choice in models[known + HELD_OUT :] or (best and _worth(worth, choice) <= _worth(worth, best.choice)):
+        if choice in models[chosen:] or (best and _worth(worth, choice) <= _worth(worth, best.choice)):
             break
         expected, measured = prediction(choice), measure.model(choice)
         say(f"chosen: {expected:.2f} ms expected, {measured:.2f} ms measured ({measured / expected - 1:+.1%})")
-        tried.append(measured)
         models, times = [*models, choice], [*times, measured]
         if measured <= limit:
             best = Found(choice, expected, measured, stock, alone, table, checked, attempt)
         else:
             room *= limit / measured  # beside what the fit has learned: noise must not hold the search at the limit
     if best is None:
-        raise TooSlowError(
-            f"the fastest found takes {min(tried):.2f} ms, more than the budget of {limit:.2f} ms: {MORE}"
-        )
+        least = min(times[chosen:])
+        raise TooSlowError(f"the fastest found takes {least:.2f} ms, more than the budget of {limit:.2f} ms: {MORE}")
     return best
+
+
+def _checked(alone: Alone, models: Sequence[Choice], times: Sequence[float], say: Callable[[str], None]) -> list[float]:
+    """Relative errors on the last models, predicted from the others; says them."""
+    known = len(models) - HELD_OUT
+    ours, plain = (
+        errors(prediction, models[known:], times[known:])
+        for prediction in (fitted(alone, models[:known], times[:known]), uncorrected(alone, models[0], times[0]))
+    )
+    say(
+        f"{HELD_OUT} models held out are predicted from the {known} others with an error of {_sizes(ours)}; "
+        f"rows alone would give {_sizes(plain)}"
+    )
+    return ours
 
 
 def _sizes(errors: Sequence[float]) -> str:
