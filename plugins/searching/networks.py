@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..models.building import build, load
+from ..models.building import build, load, quiet
 from ..rows.description import image_channels
 from ..swapping.row_edits import RowEdit, apply_edits
 from ..training.norm_statistics import measured_norms
@@ -42,7 +42,8 @@ def edited(base: Any, edits: Iterable[RowEdit]) -> Any:
     description = one_scale(copy.deepcopy(base.yaml))
     apply_edits(description, edits)
     torch.manual_seed(0)
-    return settled(rebuilt(base, description))
+    with quiet():  # a classifier tells its layers whatever it is asked
+        return settled(rebuilt(base, description))
 
 
 def image(network: Any, imgsz: int, batch: int = 1) -> Tensor:
@@ -56,7 +57,8 @@ def deployed(network: Any, runtime: str, imgsz: int, fuse: bool = True) -> Any:
     if runtime == "ncnn" and getattr(network, "end2end", False):
         network.end2end = False  # before folding, which drops the branch that is not used
     if fuse:
-        network.fuse(verbose=False)
+        with quiet():
+            network.fuse(verbose=False)
     head = network.model[-1]
     head.export, head.format = True, runtime
     if hasattr(head, "max_det"):

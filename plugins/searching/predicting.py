@@ -4,18 +4,20 @@ A row inside a model finds its input in the cache and its weights not, is not re
 its neighbours; so its time there is not its time alone, and how far off it is differs from runtime to runtime and from
 block to block. The model's time is taken as
 
-    rest + Σ over its rows of a·(slope + u + v),   u ~ N(0, of_names²), one for each block,
-                                                   v ~ N(0, of_options²), one for each block at each row,
+    rest + Σ over its rows of a·(1 + s + u + v) + noise,   s ~ N(0, SLOPE²), one for all,
+                                                           u ~ N(0, of_names²), one for each block,
+                                                           v ~ N(0, of_options²), one for each block at each row,
 
-where `a` is the row's time alone. `rest` and `slope` are fitted freely, u and v as far as the whole models ask for
-them (a Gaussian process with a linear trend: universal kriging). The two spreads are those with which each model is
-predicted best from the others.
+where `a` is the row's time alone. `rest` is fitted freely, s, u and v as far as the whole models ask for them: a
+Gaussian process (universal kriging). The spreads of u, v and of the noise are those under which each model is most
+probable given the others (Rasmussen and Williams, Gaussian Processes for Machine Learning, 5.4.2).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,9 +26,10 @@ Array = NDArray[np.float64]
 Choice = Mapping[int, str]
 """A whole model: by row, the name of its block."""
 
-SPREADS = (0.0, 0.05, 0.1, 0.2, 0.4, 0.8)
-NOISE = 0.02
-"""Of a whole model's time, as part of it: what two runs of the same may differ by."""
+SLOPE = 0.3
+SPREADS = (0.0, 0.03, 0.1, 0.3)
+NOISES = (0.01, 0.03, 0.1, 0.3)
+"""Parts of a whole model's time by which two runs of it may differ."""
 
 
 @dataclass(frozen=True)
@@ -53,14 +56,10 @@ def fitted(alone: Mapping[tuple[int, str], float], models: Sequence[Choice], tim
     """
     if len(models) != len(times) or len(models) < 3:
         raise ValueError(f"a fit needs at least three models with their times, got {len(models)} and {len(times)}")
-    y = np.asarray(times, float)
-    design = _Design(alone, models)
-    spreads = min(
-        ((names, options) for names in SPREADS for options in SPREADS),
-        key=lambda pair: _left_out(design, y, *pair),
-    )
-    trend, weights = _solved(design.trend, design.covariance(*spreads), y)[:2]
-    return Prediction(float(trend[0]), design.inside(trend[1], weights, *spreads))
+    design, y = _Design(alone, models), np.asarray(times, float)
+    fits = [_Fit(design, y, *spreads) for spreads in product(SPREADS, SPREADS, NOISES)]
+    best = max(fits, key=lambda fit: fit.likelihood)
+    return Prediction(best.rest, best.inside())
 
 
 def uncorrected(alone: Mapping[tuple[int, str], float], model: Choice, time: float) -> Prediction:
@@ -69,7 +68,7 @@ def uncorrected(alone: Mapping[tuple[int, str], float], model: Choice, time: flo
 
 
 class _Design:
-    """The models as rows of matrices over the options: which they hold, and what these take alone."""
+    """The models as rows of a matrix over the options: what those that they hold take alone."""
 
     def __init__(self, alone: Mapping[tuple[int, str], float], models: Sequence[Choice]) -> None:
         self.keys = list(alone)
@@ -77,32 +76,33 @@ class _Design:
         self.held = np.array([[float(model.get(i) == name) for i, name in self.keys] for model in models]) * self.alone
         names = list(dict.fromkeys(name for _, name in self.keys))
         self.named = np.array([[float(name == other) for other in names] for _, name in self.keys])
-        self.trend = np.c_[np.ones(len(models)), self.held.sum(1)]
 
-    def covariance(self, of_names: float, of_options: float) -> Array:
-        by_name = self.held @ self.named
-        return of_names**2 * by_name @ by_name.T + of_options**2 * self.held @ self.held.T
 
-    def inside(self, slope: float, weights: Array, of_names: float, of_options: float) -> dict[tuple[int, str], float]:
+class _Fit:
+    """The fit with given spreads, and how probable each model is in it given the others."""
+
+    def __init__(self, design: _Design, y: Array, of_names: float, of_options: float, noise: float) -> None:
+        self._design, self._spreads = design, (of_names, of_options)
+        held, by_name, one = design.held, design.held @ design.named, np.ones(len(y))
+        total = held.sum(1)
+        covariance = SLOPE**2 * np.outer(total, total) + of_names**2 * by_name @ by_name.T
+        covariance += of_options**2 * held @ held.T + np.diag((noise * y) ** 2)
+        precision = np.linalg.inv(covariance)
+        gain = one @ precision / (one @ precision @ one)
+        left = precision - np.outer(precision @ one, gain)  # the precision, less what fitting `rest` takes
+        self.rest = float(gain @ (y - total))
+        self._weights = left @ (y - total)
+        own = np.diag(left)
+        self.likelihood = float(np.sum(np.log(own) - self._weights**2 / own))
+
+    def inside(self) -> dict[tuple[int, str], float]:
         """Each option's time in a model."""
-        own = of_options**2 * self.held.T @ weights
-        shared = of_names**2 * self.named @ (self.held @ self.named).T @ weights
-        return dict(zip(self.keys, (self.alone * (slope + own + shared)).tolist(), strict=True))
-
-
-def _solved(trend: Array, covariance: Array, y: Array) -> tuple[Array, Array, Array]:
-    """Rest and slope; the weights of the models' deviations; and K⁻¹ less what the trend takes from it."""
-    precision = np.linalg.inv(covariance + np.diag((NOISE * y) ** 2))
-    projected = trend.T @ precision
-    gain = np.linalg.pinv(projected @ trend) @ projected
-    left = precision - projected.T @ gain
-    return gain @ y, left @ y, left
-
-
-def _left_out(design: _Design, y: Array, of_names: float, of_options: float) -> float:
-    """Mean square of the relative errors with which each model is predicted from all the others, in closed form."""
-    _, weights, left = _solved(design.trend, design.covariance(of_names, of_options), y)
-    return float(np.mean((weights / np.diag(left) / y) ** 2))
+        (of_names, of_options), design, weights = self._spreads, self._design, self._weights
+        slope = 1 + SLOPE**2 * design.held.sum(1) @ weights
+        shared = of_names**2 * design.named @ (design.held @ design.named).T @ weights
+        own = of_options**2 * design.held.T @ weights
+        inside = design.alone * (slope + shared + own)
+        return dict(zip(design.keys, np.maximum(inside, 0).tolist(), strict=True))
 
 
 def errors(prediction: Prediction, models: Sequence[Choice], times: Sequence[float]) -> list[float]:
