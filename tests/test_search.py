@@ -6,6 +6,7 @@ import random
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -219,6 +220,26 @@ def test_a_second_search_measures_no_more_than_its_own_choice(searched, monkeypa
     assert "exporting 1/2 stock" in error
     assert "row 2" not in error
     assert store.read_text().splitlines()[: len(before)] == before
+
+
+class Terminal(StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_the_progress_is_one_line_that_is_redrawn_on_a_terminal_and_a_few_lines_elsewhere() -> None:
+    shown = []
+    for stream in (Terminal(), StringIO()):
+        line = Line(stream)
+        for number in range(1, 101):
+            line.step("timing", number, 100)
+        line.say("found")
+        shown.append(stream.getvalue())
+    live, plain = shown
+    assert live.count("\r\x1b[K") == 101
+    assert live.splitlines()[-1].endswith("found")
+    assert live.count("\n") == 1
+    assert [text.split(",")[0] for text in plain.splitlines()] == ["timing 1/100", "timing 100/100", "found"]
 
 
 class FakeBench:
