@@ -20,6 +20,9 @@ NEEDS = {
 """Packages that exporting and running takes, each importable by its own name. What other formats need, Ultralytics
 itself says when it exports them."""
 
+RUNTIMES = ("onnx", "openvino", "ncnn", "mnn")
+"""Formats that any module can be written in here, and not only an Ultralytics model."""
+
 
 def known() -> list[str]:
     """Every format, in the order of Ultralytics' table."""

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from .bursts import Bursts
 from .pipeline import Pipeline, final, named, read
 from .runtimes import LOADERS, exact_openvino, import_mnn, openvino_default
 
@@ -25,6 +26,24 @@ class Requests:
     """What may be asked, each by its method's name; answers are dictionaries."""
 
     _pipeline: Pipeline
+
+    def __init__(self) -> None:
+        self._bursts = Bursts()
+
+    def convert(self, source: Path, form: str, shapes: list[list[int]]) -> dict[str, Any]:
+        """Make what a runtime loads, beside the traced module that it is made of; its path from there."""
+        from .converting import convert
+
+        return {"path": str(convert(source, form, shapes).relative_to(source.parent))}
+
+    def load_burst(self, **arguments: Any) -> dict[str, Any]:
+        """See `Bursts.load`."""
+        self._bursts.load(**arguments)
+        return {}
+
+    def burst(self, **arguments: Any) -> dict[str, Any]:
+        """See `Bursts.best`."""
+        return self._bursts.best(**arguments)
 
     def prepare(self, **arguments: Any) -> dict[str, Any]:
         """See `preparing.prepare`."""

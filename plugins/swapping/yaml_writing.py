@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -93,6 +94,30 @@ def swap_yaml(model: str, swap: str, *, figures: bool = True) -> SwappedYAML:
     return SwappedYAML(name, head + _with_figures(body, name, costs), edits)
 
 
+def written(description: dict[str, Any], edits: Iterable[RowEdit], head: str) -> str:
+    """A model's description with rows edited, as the text of a YAML: `head` as comments, then a row a line."""
+    swaps = {edit.row: edit for edit in edits if edit.block}
+    lines = [f"# {line}" for line in head.splitlines()] + [""]
+    for key, value in description.items():
+        if isinstance(value, dict):
+            lines += [f"{key}:", *(f"  {name}: {_plain(one)}" for name, one in value.items())]
+        elif key not in ("backbone", "head", "scale", "yaml_file"):
+            lines.append(f"{key}: {_plain(value)}")
+    for part, first in (("backbone", 0), ("head", len(description["backbone"]))):
+        lines += ["", f"{part}:"]
+        for i, row in enumerate(description[part], first):
+            same = f"  - [{_written(row[0])}, {row[1]}, {row[2]}, {_written(row[3])}]"
+            lines.append(_row_text(row, swaps[i], None) if i in swaps else same)
+    return "\n".join(lines) + "\n"
+
+
+def _plain(value: Any) -> str:
+    """A value in one line of YAML."""
+    import yaml
+
+    return str(yaml.safe_dump([value], default_flow_style=True, width=10**6)).strip()[1:-1]
+
+
 def _counted(edits: list[RowEdit]) -> str:
     """How many rows a recipe looked at, and what they are: the head only where it has rules for one."""
     kinds = "convolutions, stages and head" if any(edit.head for edit in edits) else "convolutions and stages"
@@ -143,7 +168,7 @@ def _listed(values: tuple[Any, ...]) -> str:
 def _written(value: Any) -> str:
     if isinstance(value, list):
         return _listed(tuple(value))
-    return f'"{value}"' if isinstance(value, str) and value != "nc" else str(value)
+    return f'"{value}"' if isinstance(value, str) and value not in ("nc", "None") else str(value)
 
 
 def _figures(text: str, name: str) -> dict[str, tuple[int, float]]:

@@ -20,5 +20,6 @@ COMMANDS = (
     "transplant",
     "quantize",
     "compare",
+    "search",
     "demo",
 )
