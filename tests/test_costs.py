@@ -45,7 +45,7 @@ of_plain_layers = pytest.mark.parametrize(
 @every_block
 def test_fvcore_counts_our_multiply_adds(case: Case) -> None:
     fvcore = pytest.importorskip("fvcore.nn")
-    module, x = case().eval(), torch.zeros(1, case.c1, 16, 16)
+    module, x = case().eval(), torch.zeros(1, case.channels, 16, 16)
     counted = fvcore.FlopCountAnalysis(module, x).unsupported_ops_warnings(False).uncalled_modules_warnings(False)
     products = ("conv", "linear", "addmm", "matmul", "bmm", "einsum")
     assert sum(counted.by_operator()[name] for name in products) == yp.cost(module, x.shape, runs=0).macs
