@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+import yaml
 import yolo_plugins as yp
 from torch import nn
 from yolo_plugins.networks import timm_backbone
@@ -81,6 +82,14 @@ def test_a_detector_has_timms_maps_at_its_strides_and_fuses() -> None:
 def test_width_does_not_scale_the_networks_channels() -> None:
     scaled = {**description(), "scales": {"n": [0.5, 0.25, 64]}, "scale": "n"}
     tasks.DetectionModel(scaled, verbose=False)
+
+
+def test_the_rows_of_the_page_are_right() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "networks.md").read_text(encoding="utf-8")
+    rows = yaml.safe_load(page.split("```yaml\n")[-1].split("```")[0])["backbone"]
+    rows[0][3][1] = False
+    head = [[[1, 2, 4], 1, "Detect", ["nc"]]]
+    assert tasks.DetectionModel({"nc": 2, "backbone": rows, "head": head}, verbose=False).stride.tolist() == [8, 16, 32]
 
 
 def test_strides_are_an_argument() -> None:
