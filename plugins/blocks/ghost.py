@@ -41,7 +41,7 @@ class GhostConv(nn.Module):
 
     Weak: its two parts run one after the other and are then copied together: at strides 2 and 4 it halves the
         multiply-adds and saves next to no time.
-    Elsewhere: Ultralytics' `GhostConv` has a 5×5 cheap convolution and SiLU, and needs an even c2; timm's `GhostModule`
+    Elsewhere: Ultralytics' `GhostConv` has a 5×5 cheap convolution, SiLU, ratio 2 and an even c2; timm's `GhostModule`
         is the same as here.
 
     Raises:

@@ -109,11 +109,11 @@ def text(names: list[str]) -> str:
 
 
 def _plain_text(card: Card) -> str:
-    lines = [f"{card.entry.name}: {card.entry.summary}."]
+    wrapper = textwrap.TextWrapper(110, subsequent_indent="    ", break_on_hyphens=False)
+    lines = wrapper.wrap(f"{card.entry.name}: {card.entry.summary}.")
+    wrapper.initial_indent = "  "
     for label, fact in card.facts.items():
-        lines += textwrap.wrap(
-            f"{label}: {fact}", 110, initial_indent="  ", subsequent_indent="    ", break_on_hyphens=False
-        )
+        lines += wrapper.wrap(f"{label}: {fact}")
         if label == "times as fast":
             lines += textwrap.indent(columns(card.times), "    ").splitlines()
     return "\n".join(lines)
