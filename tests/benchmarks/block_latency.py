@@ -13,7 +13,7 @@ import argparse
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from statistics import median
 from timeit import repeat
@@ -96,7 +96,7 @@ def _measure_one(name: str, stride: int, results: dict[str, Any], bench: "Bench"
     if beside is None or (strides.get(str(stride), {}).get("call") == of and not args.again):
         return
     started = time.monotonic()
-    times = bench.timed(beside, maps(name, beside.channels, IMAGE // stride))
+    times = bench.timed(beside, maps(name, beside.channels, IMAGE // stride), spec.limits)
     words = "a C2f without it" if spec.gate else beside.words
     results["blocks"][name] = {"beside": words, "strides": {**strides, str(stride): {"call": of, **times}}}
     write_text(args.output, written(results))
@@ -112,12 +112,15 @@ class Bench:
         self.known: dict[tuple[str, tuple[int, ...]], Path] = {}
         self.runs: dict[tuple[Path, str], Run] = {}
 
-    def timed(self, beside: Pair, image: Tensor | list[Tensor]) -> dict[str, Any]:
-        """Times and their ratio by runtime; what could not be run is said in its place."""
+    def timed(self, beside: Pair, image: Tensor | list[Tensor], limits: Mapping[str, str]) -> dict[str, Any]:
+        """Times and their ratio by runtime; what could not be run is said in its place, as is what needs no trying."""
         x = torch.cat(image, dim=1) if isinstance(image, list) else image
         networks = [_OneInput(fuse(m.eval()), image).requires_grad_(False) for m in (beside.ours, beside.other)]
         found: dict[str, Any] = {}
         for form in RUNTIMES:
+            if form in limits:
+                found[form] = {"error": limits[form]}
+                continue
             try:
                 ours, other = in_turns([self._run(network, x, form) for network in networks], self.seconds)
             except Exception as error:  # a runtime's own, of any kind
