@@ -4,7 +4,6 @@ import csv
 import io
 import json
 from collections import Counter
-from pathlib import Path
 
 import pytest
 import torch
@@ -171,11 +170,6 @@ def test_a_stage_is_compared_with_the_plain_c2f() -> None:
     ours, plain = compare("C2fSE", 8, runs=0, c1=32, c2=32, n=2)
     gates = 2 * (2 * 16 * 1)  # in both bottlenecks, of 16 channels, reduced to one
     assert ours["params"] - plain["params"] == gates
-
-
-def test_the_page_of_drawings_is_current(capsys: pytest.CaptureFixture[str]) -> None:
-    text = (Path(__file__).parents[1] / "docs" / "blocks.md").read_text(encoding="utf-8")
-    assert text == run("draw all", capsys), "run: yolo-plugins draw all > docs/blocks.md"
 
 
 def test_a_drawing_shows_what_flows_where(capsys: pytest.CaptureFixture[str]) -> None:

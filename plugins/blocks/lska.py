@@ -22,8 +22,9 @@ class LSKA(nn.Module):
 
     Shape: (B, c1, H, W) → the same. Source: LSKA, 2309.01439.
 
-    Weak: nothing bounds the weights, as there is no sigmoid; 16-bit training may overflow. Four depthwise layers wait
-        for memory, and c1² weights make it dear at the widest maps. Where a map is smaller than k, it sees padding.
+    Weak: nothing bounds the weights, as there is no sigmoid: outputs grow with the square of the input. Four depthwise
+        layers wait for memory, and c1² weights make it dear at the widest maps. Where a map is smaller than k, most of
+        what it sees is padding.
     Elsewhere: copies of the published code have biases (5·c1 parameters more) and take those six sizes alone; others
         of this name have no dilation, or a sigmoid before the product.
 
