@@ -39,7 +39,9 @@ ROWS: dict[str, tuple[str, ...]] = {
 - "network": `[…]` → `Block(c1, …)` giving `Block.out_channels(…)` channels, which a published table fixes
 """
 
-PLACES = ("conv", "bottleneck", "stage")
+PLACES = ("conv", "bottleneck", "stage", "up", "join")
+"""What a block may stand for; "up" is an upsampling, "join" what makes one map of several rows."""
+
 TASKS = ("detect", "segment", "classify", "pose", "obb")
 
 
@@ -50,13 +52,14 @@ class Spec:
     Attributes:
         row: How its YAML row reads, one of `ROWS`.
         channels: Arguments that are channel counts, and scale with the model's width.
-        stands_for: What it can replace in a model: "conv", "bottleneck", "stage"; by default what its row's kind says.
+        stands_for: What it can replace in a model, of `PLACES`; by default what its row's kind says.
         gate: Whether it weighs maps, so that it may stand on an inner block's branch.
         outer: What makes the 1×1 convolutions of a stage that has it as inner block; by default plain ones.
         task: The task of a model that it is the head of.
         source: The paper, with its arXiv number.
         example: Arguments, c1 first, that show what it has, for drawings and tables.
         saves: How many times fewer multiply-adds than the plain convolution its paper predicts, from its arguments.
+        large: Arguments that its rows have at scales m, l and x whatever they say, as Ultralytics' C3k2 has `c3k`.
     """
 
     row: str
@@ -68,13 +71,15 @@ class Spec:
     source: str = ""
     example: Mapping[str, Any] = field(default_factory=dict)
     saves: Callable[[Mapping[str, Any]], float | None] | None = None
+    large: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def places(self) -> tuple[str, ...]:
         """What the block can stand for."""
         if self.stands_for is not None:
             return self.stands_for
-        return (self.row,) if self.row in PLACES and not self.task else ()
+        kind = "join" if self.row == "inputs" else self.row
+        return (kind,) if kind in PLACES and not self.task else ()
 
     def check(self, cls: type[nn.Module]) -> None:
         """Refuse what does not fit the class.
@@ -96,6 +101,7 @@ class Spec:
             "stands_for": (self.places, PLACES),
             "task": ((self.task,) if self.task else (), TASKS),
             "example": (self.example, names),
+            "large": (self.large, names),
             "channels": (self.channels if self.channels != ("c2",) else (), names),
         }
         for what, (values, allowed) in known.items():

@@ -116,7 +116,7 @@ class C3k(C3):
     kernels = (3, 3)
 
 
-@register("stage", source="YOLO11", example={"c1": 128, "c2": 128})
+@register("stage", source="YOLO11", example={"c1": 128, "c2": 128}, large={"c3k": True})
 class C3k2(C2f):
     """`C2f` of bottlenecks with half the channels inside, or where `c3k` is true of C3s with two inner blocks each.
 
