@@ -62,6 +62,11 @@ def ghost_bottleneck(c1: int, c2: int, mid: int, k: int, s: int, se: int = 0) ->
     return main + (0 if s == 1 and c1 == c2 else separable(c1, c2, k))
 
 
+def dfc(c1: int, c2: int, k: int = 1) -> int:
+    """Parameters of GhostNetV2's attention."""
+    return conv_bn(c1, c2, k) + 2 * (5 * c2 + 2 * c2)
+
+
 def repghost(c1: int, c2: int, k: int = 1, cheap_k: int = 3) -> int:
     return conv_bn(c1, c2, k) + conv_bn(c2, c2, cheap_k, c2) + 2 * c2
 
@@ -90,6 +95,7 @@ def c3(c1: int, c2: int, n: int, inner: int) -> int:
 
 
 C2F_OF_GATED_GHOSTS = c2f(8, 16, 1, ghost_bottleneck(8, 8, 4, 3, 1) + 2 * 8 * 4, ghost)
+C2F_OF_GATED_GHOSTS_V2 = c2f(8, 16, 1, ghost_bottleneck(8, 8, 4, 3, 1) + dfc(8, 4) + 2 * 8 * 4 + 2 * 49 + 2, ghost)
 CASES = [
     Case(yp.ConvBNAct, (8, 16), 8, 16, conv_bn(8, 16)),
     Case(yp.ConvBNAct, (8, 16, 3, 2), 8, 16, conv_bn(8, 16, 3), s=2),
@@ -110,6 +116,24 @@ CASES = [
     Case(yp.SE, (32,), 32, 32, 2 * 32 * 2),
     Case(yp.SE, (6, 16), 6, 6, 2 * 6 * 1),
     Case(yp.SqueezeExcite, (32,), 32, 32, 2 * 32 * 8 + 32 + 8),
+    Case(yp.CBAM, (32,), 32, 32, 2 * 32 * 2 + 2 * 49 + 2),
+    Case(yp.CBAM, (6, 4, 3), 6, 6, 2 * 6 * 1 + 2 * 9 + 2),
+    Case(yp.ECA, (64,), 64, 64, 3),
+    Case(yp.ECA, (10, 5), 10, 10, 5),
+    Case(yp.SimAM, (8,), 8, 8, 0),
+    Case(yp.CoordAtt, (32,), 32, 32, conv_bn(32, 8) + 2 * 8 * 32),
+    Case(yp.CoordAtt, (18, 2), 18, 18, conv_bn(18, 9) + 2 * 9 * 18),
+    Case(yp.ELA, (32,), 32, 32, 2 * 32 * 7 + 4 * 32),
+    Case(yp.ELA, (6, 3, 3), 6, 6, 2 * 6 * 3 + 4 * 6),
+    Case(yp.EMA, (32,), 32, 32, 10 * 4**2 + 4 * 4),
+    Case(yp.EMA, (6, 2), 6, 6, 10 * 3**2 + 4 * 3),
+    Case(yp.LSKA, (8,), 8, 8, 2 * 8 * (3 + 5) + 8**2),
+    Case(yp.LSKA, (8, 23, 3), 8, 8, 2 * 8 * (5 + 7) + 8**2),
+    Case(yp.GhostConvV2, (8, 16), 8, 16, ghost(8, 16) + dfc(8, 16)),
+    Case(yp.GhostConvV2, (8, 15, 3, 2, 4, 5), 8, 15, ghost(8, 15, 3, 4, 5) + dfc(8, 15, 3), s=2),
+    Case(yp.GhostBottleneckV2, (8, 8, 16), 8, 8, ghost_bottleneck(8, 8, 16, 3, 1) + dfc(8, 16)),
+    Case(yp.GhostBottleneckV2, (8, 12, 16, 5, 2, 0.25), 8, 12, ghost_bottleneck(8, 12, 16, 5, 2, 4) + dfc(8, 16), s=2),
+    Case(yp.C2f, (8, 16, 1, True, "GhostBottleneckV2", "CBAM(r=2)"), 8, 16, C2F_OF_GATED_GHOSTS_V2),
     Case(yp.InvertedResidual, (8, 8), 8, 8, inverted(8, 8, 32, 3)),
     Case(yp.InvertedResidual, (8, 16, 2, 3.0, 5, 0.25), 8, 16, inverted(8, 16, 24, 5, 8), s=2),
     Case(yp.InvertedResidual, (8, 8, 1, 1), 8, 8, inverted(8, 8, 8, 3)),

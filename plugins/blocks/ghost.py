@@ -77,6 +77,8 @@ class GhostBottleneck(nn.Module):
         ValueError: a stride other than 1 and 2, an even kernel, or a count below 1.
     """
 
+    expanding: type[GhostConv] = GhostConv
+
     def __init__(
         self,
         c1: int,
@@ -89,10 +91,11 @@ class GhostBottleneck(nn.Module):
         act: Act = "relu",
     ) -> None:
         super().__init__()
-        require_positive("GhostBottleneck", c1=c1, c2=c2, mid=mid)
-        require_odd("GhostBottleneck", k=k)
-        require_stride("GhostBottleneck", s, (1, 2))
-        self.expand = GhostConv(c1, mid, act=act)
+        block = type(self).__name__
+        require_positive(block, c1=c1, c2=c2, mid=mid)
+        require_odd(block, k=k)
+        require_stride(block, s, (1, 2))
+        self.expand = self.expanding(c1, mid, act=act)
         self.depthwise = ConvBNAct(mid, mid, k, s, g=mid, act="identity") if s > 1 else nn.Identity()
         self.se = SqueezeExcite(mid, se, divisor=4) if se else nn.Identity()
         self.project = GhostConv(mid, c2, act="identity")

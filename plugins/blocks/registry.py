@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 from torch import nn
 
+from .formula import unknown_names
 from .signature import signature_of
 
 PACKAGE = "yolo_plugins"
@@ -43,6 +44,8 @@ PLACES = ("conv", "bottleneck", "stage", "up", "join")
 """What a block may stand for; "up" is an upsampling, "join" what makes one map of several rows."""
 
 TASKS = ("detect", "segment", "classify", "pose", "obb")
+FORMATS = ("torchscript", "onnx", "openvino", "ncnn", "mnn", "dnn")
+"""What every block is exported to and compared with torch in, but for its `limits`; "dnn" is OpenCV's, from ONNX."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,8 @@ class Spec:
         example: Arguments, c1 first, that show what it has, for drawings and tables.
         saves: How many times fewer multiply-adds than the plain convolution its paper predicts, from its arguments.
         large: Arguments that its rows have at scales m, l and x whatever they say, as Ultralytics' C3k2 has `c3k`.
+        params: Its parameter count, batch norms included, as a formula of its arguments: `2*c1*(c1//r)`.
+        limits: Formats that it cannot be exported to or does not run in, each with the reason, in a few words.
     """
 
     row: str
@@ -72,6 +77,8 @@ class Spec:
     example: Mapping[str, Any] = field(default_factory=dict)
     saves: Callable[[Mapping[str, Any]], float | None] | None = None
     large: Mapping[str, Any] = field(default_factory=dict)
+    params: str = ""
+    limits: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def places(self) -> tuple[str, ...]:
@@ -103,10 +110,16 @@ class Spec:
             "example": (self.example, names),
             "large": (self.large, names),
             "channels": (self.channels if self.channels != ("c2",) else (), names),
+            "limits": (self.limits, FORMATS),
         }
         for what, (values, allowed) in known.items():
             if unknown := [value for value in values if value not in allowed]:
                 raise TypeError(f"{cls.__name__}: {what} has {unknown[0]!r}; there are {', '.join(allowed)}")
+        try:
+            if self.params and (strange := unknown_names(self.params, signature_of(cls))):
+                raise TypeError(f"{cls.__name__}: params has {strange[0]!r}; its arguments are {', '.join(names)}")
+        except SyntaxError as error:
+            raise TypeError(f"{cls.__name__}: params={self.params!r} is no formula: {error.msg}") from error
         if self.gate and self.row != "same":
             raise TypeError(f"{cls.__name__}: a gate keeps its channels, so its row is 'same', not {self.row!r}")
         if self.gate and names[:1] != ["c1"]:
