@@ -94,6 +94,39 @@ def c3(c1: int, c2: int, n: int, inner: int) -> int:
     return 2 * conv_bn(c1, c) + conv_bn(2 * c, c2) + n * inner
 
 
+def faster(c: int, k: int = 3, part: int = 4, expand: int = 2) -> int:
+    return (c // part) ** 2 * k * k + 2 * expand * c * c + 2 * expand * c
+
+
+def star(c: int, expand: int = 4, k: int = 7) -> int:
+    """Two depthwise and three pointwise layers, all with biases; batch norm after the first and the last but one."""
+    return 2 * (c * k * k + c) + 2 * (c * expand * c + expand * c) + expand * c * c + c + 2 * 2 * c
+
+
+def uib(c1: int, c2: int, mid: int, start: int = 3, middle: int = 3) -> int:
+    first = conv_bn(c1, c1, start, c1) if start else 0
+    return first + conv_bn(c1, mid) + (conv_bn(mid, mid, middle, mid) if middle else 0) + conv_bn(mid, c2)
+
+
+def repvit(c: int, k: int = 3, expand: int = 2, se: int = 0) -> int:
+    mixer = conv_bn(c, c, k, c) + 2 * c + 2 * c  # a 1×1 depthwise with bias, and the batch norm of the sum
+    return mixer + gate(c, se) + conv_bn(c, expand * c) + conv_bn(expand * c, c)
+
+
+def shuffle_v2(c1: int, c2: int, s: int = 1, k: int = 3) -> int:
+    half = c2 // 2
+    branch = conv_bn(half if s == 1 else c1, half) + conv_bn(half, half, k, half) + conv_bn(half, half)
+    return branch + (separable(c1, half, k) if s > 1 else 0)
+
+
+def gsconv(c1: int, c2: int, k: int = 1, cheap_k: int = 5) -> int:
+    return conv_bn(c1, c2 // 2, k) + conv_bn(c2 // 2, c2 // 2, cheap_k, c2 // 2)
+
+
+def gs_bottleneck(c1: int, c2: int, hidden: int, k: int = 3) -> int:
+    return gsconv(c1, hidden) + gsconv(hidden, c2, k) + conv_bn(c1, c2)
+
+
 C2F_OF_GATED_GHOSTS = c2f(8, 16, 1, ghost_bottleneck(8, 8, 4, 3, 1) + 2 * 8 * 4, ghost)
 C2F_OF_GATED_GHOSTS_V2 = c2f(8, 16, 1, ghost_bottleneck(8, 8, 4, 3, 1) + dfc(8, 4) + 2 * 8 * 4 + 2 * 49 + 2, ghost)
 CASES = [
@@ -148,6 +181,30 @@ CASES = [
     Case(yp.C2fDW, (8, 16, 2, True, 3), 8, 16, c2f(8, 16, 2, 2 * separable(8, 8))),
     Case(yp.C2fShuffle, (8, 16, 2, False, 2), 8, 16, c2f(8, 16, 2, shuffle_unit(8, 8, 1, 2))),
     Case(yp.C2fSE, (8, 16, 2, True, 1), 8, 16, c2f(8, 16, 2, 2 * conv_bn(8, 8, 3) + 2 * 8 * 8)),
+    Case(yp.PConv, (8,), 8, 8, 2 * 2 * 9),
+    Case(yp.PConv, (6, 5, 1.0), 6, 6, 6 * 6 * 25),
+    Case(yp.FasterBlock, (16, 16), 16, 16, faster(16)),
+    Case(yp.FasterBlock, (8, 8, 5, 0.5, 3.0, False, "silu"), 8, 8, faster(8, 5, 2, 3)),
+    Case(yp.C2f, (8, 16, 2, True, "FasterBlock", "SE(r=2)"), 8, 16, c2f(8, 16, 2, faster(8) + 2 * 8 * 4)),
+    Case(yp.StarBlock, (8, 8), 8, 8, star(8)),
+    Case(yp.StarBlock, (6, 6, 3.0, 5, False, "silu"), 6, 6, star(6, 3, 5)),
+    Case(yp.C3, (8, 16, 1, True, "StarBlock", "SE(r=2)"), 8, 16, c3(8, 16, 1, star(8) + 2 * 8 * 4)),
+    Case(yp.UIB, (8, 8), 8, 8, uib(8, 8, 32)),
+    Case(yp.UIB, (8, 12, 2, 3.0, 5, 0), 8, 12, uib(8, 12, 24, 5, 0), s=2),
+    Case(yp.UIB, (8, 12, 2, 3.0, 0, 5), 8, 12, uib(8, 12, 24, 0, 5), s=2),
+    Case(yp.UIB, (8, 8, 1, 2.0, 0, 0, False, "silu"), 8, 8, uib(8, 8, 16, 0, 0)),
+    Case(yp.C3k2, (8, 16, 2, False, "UIB", "SE(r=2)"), 8, 16, c2f(8, 16, 2, uib(8, 8, 32) + 2 * 8 * 4)),
+    Case(yp.RepViTBlock, (8, 8), 8, 8, repvit(8)),
+    Case(yp.RepViTBlock, (24, 24, 5, 0.25, 3.0, "relu"), 24, 24, repvit(24, 5, 3, 8)),
+    Case(yp.C2f, (8, 16, 1, True, "RepViTBlock", "SE(r=2)"), 8, 16, c2f(8, 16, 1, repvit(8) + 2 * 8 * 4)),
+    Case(yp.ShuffleUnitV2, (8, 8), 8, 8, shuffle_v2(8, 8)),
+    Case(yp.ShuffleUnitV2, (7, 12, 2, 5, "silu"), 7, 12, shuffle_v2(7, 12, 2, 5), s=2),
+    Case(yp.C3k2, (8, 16, 1, True, "ShuffleUnitV2"), 8, 16, c2f(8, 16, 1, c3(8, 8, 2, shuffle_v2(4, 4)))),
+    Case(yp.GSConv, (8, 12), 8, 12, gsconv(8, 12)),
+    Case(yp.GSConv, (8, 12, 3, 2, 3, "silu"), 8, 12, gsconv(8, 12, 3, 3), s=2),
+    Case(yp.GSBottleneck, (8, 12), 8, 12, gs_bottleneck(8, 12, 12)),
+    Case(yp.GSBottleneck, (8, 8, 5, 0.5), 8, 8, gs_bottleneck(8, 8, 4, 5)),
+    Case(yp.VoVGSCSP, (8, 16, 2), 8, 16, c3(8, 16, 2, gs_bottleneck(8, 8, 8))),
     Case(yp.RepGhostStage, (8, 16, 2), 8, 16, repghost(8, 16, cheap_k=5) + repghost(16, 16, cheap_k=5)),
     Case(yp.RepGhostStage, (8, 8, 1, 3), 8, 8, repghost(8, 8)),
     Case(yp.GhostNetStage, (24, 3), 24, 40, ghost_bottleneck(24, 40, 72, 5, 2, 20), s=2),

@@ -43,7 +43,7 @@ def test_the_fields_counters_count_our_multiply_adds_and_charge_for_more(case: C
     assert counted["thop"] == macs + 4 * norms + pools + given[nn.AdaptiveAvgPool2d] + windows
     assert counted["fvcore"] in (macs + 2 * norms + pools, None)
     # The layer and the function that it calls are both charged for, but of SiLU the function only.
-    activations = 2 * given[nn.ReLU] + given[nn.SiLU]
+    activations = 2 * given[nn.ReLU] + given[nn.ReLU6] + given[nn.SiLU] + 2 * given[nn.GELU]
     more = given["bias"] + 2 * norms + 2 * (pools + taken[nn.AvgPool2d]) + activations
     assert counted["ptflops"] in (macs + more, None)
 

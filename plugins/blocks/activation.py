@@ -21,6 +21,7 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
     "relu": nn.ReLU,
     "relu6": nn.ReLU6,
     "silu": nn.SiLU,
+    "gelu": nn.GELU,
     "hardswish": nn.Hardswish,
     "identity": nn.Identity,
 }

@@ -34,5 +34,6 @@ def folded(conv: nn.Conv2d, bn: nn.Module) -> nn.Conv2d:
     """A convolution, changed in place, that does what it and the batch norm after it did."""
     scale, shift = scale_and_shift(bn)
     conv.weight = nn.Parameter(conv.weight * scale.view(-1, 1, 1, 1), requires_grad=False)
+    shift = shift if conv.bias is None else conv.bias * scale + shift
     conv.bias = nn.Parameter(shift, requires_grad=False)
     return conv

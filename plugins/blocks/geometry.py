@@ -44,6 +44,21 @@ def require_number(block: str, **values: Any) -> None:
             raise ValueError(f"{block}: {name}={value!r} must be a number")
 
 
+def require_same(block: str, c1: int, c2: int, expand: float) -> int:
+    """Refuse a block that keeps its channels c1 ≠ c2, or no hidden channels; gives the hidden ones, ⌊c1·expand⌋.
+
+    Raises:
+        ValueError: naming the block and the numbers.
+    """
+    require_positive(block, c1=c1, c2=c2)
+    require_number(block, expand=expand)
+    if c1 != c2:
+        raise ValueError(f"{block}: it keeps its channels, so c1={c1} and c2={c2} must be equal")
+    if int(c1 * expand) < 1:
+        raise ValueError(f"{block}: expand={expand!r} leaves no hidden channels of c1={c1}")
+    return int(c1 * expand)
+
+
 def require_odd(block: str, **kernels: Any) -> None:
     """Refuse kernel sizes that cannot keep H×W with equal padding on both sides.
 

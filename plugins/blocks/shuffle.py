@@ -1,4 +1,4 @@
-"""Channel shuffle and the unit built on it (ShuffleNet V1, 1707.01083)."""
+"""Channel shuffle and the units built on it (ShuffleNet V1, 1707.01083; V2, 1807.11164)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from .activation import Act, activation
 from .conv import ConvBNAct
-from .geometry import require_divisible, require_positive, require_stride
+from .geometry import require_divisible, require_odd, require_positive, require_stride
 from .registry import register
 
 
@@ -91,3 +91,47 @@ class ShuffleUnit(nn.Module):
         elif self.shortcut:
             y = x + y
         return self.act(y)
+
+
+@register(
+    "conv",
+    stands_for=("conv", "bottleneck"),
+    source="ShuffleNet V2, 1807.11164",
+    example={"c1": 64, "c2": 128, "s": 2},
+    params="h = c2//2; (h if s == 1 else c1)*h + h**2 + k**2*h + 6*h + (k**2*c1 + 2*c1 + c1*h + 2*h if s == 2 else 0)",
+)
+class ShuffleUnitV2(nn.Module):
+    """Split in halves → 1×1 → depthwise k×k, no activation → 1×1 on the second one → concatenate → shuffle.
+
+    At stride 2 nothing is split: the branch takes the whole input, and beside it stands a depthwise k×k → 1×1.
+
+    Shape: (B, c1, H, W) → (B, c2, ⌈H/s⌉, ⌈W/s⌉). Source: ShuffleNet V2, 1807.11164, figure 3.
+
+    Raises:
+        ValueError: a stride other than 1 and 2, an odd c2, c1 ≠ c2 at stride 1, an even kernel, or a count below 1.
+    """
+
+    def __init__(self, c1: int, c2: int, s: int = 1, k: int = 3, act: Act = "relu") -> None:
+        super().__init__()
+        require_positive("ShuffleUnitV2", c1=c1, c2=c2)
+        require_odd("ShuffleUnitV2", k=k)
+        require_stride("ShuffleUnitV2", s, (1, 2))
+        if s == 1 and c1 != c2:
+            raise ValueError(f"ShuffleUnitV2: at stride 1 half the input passes, so c1={c1} and c2={c2} must be equal")
+        if c2 % 2:
+            raise ValueError(f"ShuffleUnitV2: c2={c2} has no halves; use {c2 - 1 or 2} or {c2 + 1}")
+        half = c2 // 2
+        self.s = s
+        self.beside = (
+            nn.Identity()
+            if s == 1
+            else nn.Sequential(ConvBNAct(c1, c1, k, s, g=c1, act="identity"), ConvBNAct(c1, half, act=act))
+        )
+        self.reduce = ConvBNAct(half if s == 1 else c1, half, act=act)
+        self.depthwise = ConvBNAct(half, half, k, s, g=half, act="identity")
+        self.expand = ConvBNAct(half, half, act=act)
+
+    def forward(self, x: Tensor) -> Tensor:
+        kept, changed = x.chunk(2, dim=1) if self.s == 1 else (self.beside(x), x)
+        y = self.expand(self.depthwise(self.reduce(changed)))
+        return channel_shuffle(torch.cat([kept, y], dim=1), 2)
