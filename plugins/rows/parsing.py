@@ -13,7 +13,6 @@ from .description import ModelYAMLError, check, has_plugins, rows_of
 from .errors import row_problem
 from .names import names
 
-
 LARGE = ("m", "l", "x")
 """The letters of the scales at which Ultralytics makes some stages of larger parts."""
 

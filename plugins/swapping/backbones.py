@@ -12,8 +12,8 @@ from ..blocks.registry import PREFIX, find
 from ..models.dry_run import IMAGE, shapes
 from ..rows.description import image_channels, rows_of
 from ..tables import columns
+from .row_text import row_line
 from .sites import Stock, sources_of
-from .yaml_text import row_line
 
 SOURCES = {"timm": "Timm"}
 """Packages of networks, and the block whose row names one of them and gives its maps."""

@@ -43,8 +43,8 @@ def compose(
         swap: A recipe's name or file, for what the other arguments leave.
 
     Raises:
-        ValueError: nothing given; a block that is not registered, or cannot be what is asked of it, with those that can;
-            a stride below 1.
+        ValueError: nothing given; a block that is not registered, or cannot be what is asked of it, with those that
+            can; a stride below 1.
     """
     asked = {"stage": stage, "gate": gate, "down": down, "up": up, "join": join}
     given = {kind: text for kind, text in asked.items() if text is not None}
@@ -75,7 +75,9 @@ def _rules(given: Mapping[str, str], stride: int) -> list[Rule]:
     rules = {kind: with_options(Rule(kind, "", stride), text) for kind, text in given.items()}
     if "stage" in rules and "gate" in rules:
         del rules["gate"]
-        rules["stage"] = with_options(Rule("stage", "", stride, options={"gate": str(choice(given["gate"]))}), given["stage"])
+        rules["stage"] = with_options(
+            Rule("stage", "", stride, options={"gate": str(choice(given["gate"]))}), given["stage"]
+        )
     return list(rules.values())
 
 

@@ -44,6 +44,12 @@ class Rule:
     neck: bool = True
     options: Mapping[str, Any] = field(default_factory=dict)
 
+    def __str__(self) -> str:
+        options = "".join(f", {key}={value}" for key, value in self.options.items())
+        kernel = f", kernel {self.kernel} or more" if self.kind == "conv" and self.kernel > 1 else ""
+        parts = {True: f"from stride {self.stride} on", False: "in the neck"}[self.backbone]
+        return f"{self.kind:<5} → {self.block}{options}{'' if self.kind == 'head' else f', {parts}{kernel}'}"
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -119,6 +125,37 @@ RECIPES: dict[str, Recipe] = {
         "A gate on every inner block from stride 16 on and in the neck.",
         (Rule("stage", "C2fSE"),),
     ),
+    "faster": Recipe(
+        "FasterNet's blocks (2303.03667) inside its stages",
+        "Stages from stride 4 on keep their shape: a convolution of a quarter of the channels, then two 1×1 ones.",
+        (Rule("stage", "FasterBlock", stride=4),),
+    ),
+    "star": Recipe(
+        "StarNet's blocks (2403.19967) inside its stages",
+        "Stages keep their shape, from stride 16 on and in the neck: two 7×7 depthwise convolutions are dear before.",
+        (Rule("stage", "StarBlock"),),
+    ),
+    "uib": Recipe(
+        "universal inverted bottlenecks (MobileNetV4, 2404.10518) inside its stages",
+        "Stages keep their shape, from stride 16 on and in the neck, as in MobileNetV4's convolutional models.",
+        (Rule("stage", "UIB", options={"expand": 2.0}),),
+    ),
+    "repvit": Recipe(
+        "RepViT's blocks (2307.09283) inside its stages",
+        "Stages from stride 4 on keep their shape; fused, a block is one depthwise convolution and two 1×1 ones.",
+        (Rule("stage", "RepViTBlock", stride=4),),
+    ),
+    "slim-neck": Recipe(
+        "a slim neck of GSConv and VoVGSCSP (2206.02424)",
+        "The backbone stays plain, as the paper has it; convolutions and stages of the neck are swapped.",
+        (Rule("stage", "VoVGSCSP", backbone=False), Rule("conv", "GSConv", kernel=1, backbone=False)),
+    ),
+    "bifpn": Recipe(
+        "BiFPN's weighted sums (EfficientDet, 1911.09070)",
+        "Each concatenation is a sum with a learned weight for each map, 1×1 convolutions where their channels differ.\n"
+        "Its channels are those of the row that it leads to, whose first convolution is another then.",
+        (Rule("join", "WeightedSum", stride=1),),
+    ),
 }
 
 
@@ -137,9 +174,9 @@ def recipe(name: str | Path) -> Recipe:
         OSError: the file cannot be read.
     """
     name = str(name)
-    called = {"label": Path(name).stem, "asked": f"--swap {shlex.quote(name)}"}
+    label, asked = Path(name).stem, f"--swap {shlex.quote(name)}"
     if name in RECIPES:
-        return replace(RECIPES[name], **called)
+        return replace(RECIPES[name], label=label, asked=asked)
     if not name.endswith((".yaml", ".yml")):
         near = difflib.get_close_matches(name, RECIPES, n=1)
         hint = f"did you mean {near[0]}?" if near else "or give the YAML file of one of your own"
@@ -153,7 +190,8 @@ def recipe(name: str | Path) -> Recipe:
         str(data.get("where", "As its recipe says.")),
         rules,
         bool(data.get("own_activations", False)),
-        **called,
+        label,
+        asked,
     )
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 from ..rows.description import rows_of
 from ..rows.yaml_files import with_scale
 from .backbones import Backbone
 from .row_edits import RowEdit
+from .row_text import row_line
 
 ROW = re.compile(r"^(  - \[.*\])\s*(?:#\s*(.*?))?\s*$")
 SCALE = re.compile(r"^  ([a-z]): (\[[^\]]*\])")
@@ -59,27 +59,9 @@ def _line(line: str, match: re.Match[str], i: int, edit: RowEdit | None, backbon
     return row_line([source, n, module, args], ", ".join(note for note in notes if note))
 
 
-def row_line(row: list[Any], note: str = "") -> str:
-    """A row as a line of a YAML."""
-    source, n, module, args = row
-    return f"  - [{_written(source)}, {n}, {module}, {listed(args)}]{f' # {note}' if note else ''}"
-
-
 def _renumbered(comment: str | None, row: int) -> str | None:
     """A row's comment, where it begins with the row's number with the new one."""
     return comment and re.sub(r"^\d+\b", str(row), comment)
-
-
-def listed(values: Iterable[Any]) -> str:
-    """Arguments as a YAML's row has them."""
-    return f"[{', '.join(map(_written, values))}]"
-
-
-def _written(value: Any) -> str:
-    if isinstance(value, list):
-        return listed(value)
-    bare = ("nc", "None", "True", "False")  # names and values that Ultralytics reads itself
-    return f'"{value}"' if isinstance(value, str) and value not in bare else str(value)
 
 
 def with_figures(text: str, name: str, costs: Mapping[str, tuple[int, float]]) -> str:

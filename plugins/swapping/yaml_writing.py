@@ -19,7 +19,8 @@ from ..tables import columns
 from .backbones import Backbone, backbone_of
 from .recipes import Recipe, recipe
 from .row_edits import RowEdit, edit_rows, reasons, stock_of
-from .yaml_text import edited, listed, with_figures
+from .row_text import listed
+from .yaml_text import edited, with_figures
 
 TASKS = {
     "detect": "detection",
@@ -122,7 +123,8 @@ def _asked(chosen: Recipe) -> str:
 
 def _counted(edits: list[RowEdit]) -> str:
     """How many rows a recipe looked at, and what they are: beside convolutions and stages what it has rules for."""
-    *first, last = ["convolutions", "stages", *(noun for kind, noun in NOUNS.items() if any(e.kind == kind for e in edits))]
+    others = [noun for kind, noun in NOUNS.items() if any(edit.kind == kind for edit in edits)]
+    *first, last = ["convolutions", "stages", *others]
     return f"{len(edits)} {', '.join(first)} and {last}"
 
 
