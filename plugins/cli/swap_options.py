@@ -27,12 +27,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     for kind, words in HELP.items():
         group.add_argument(f"--{kind}", metavar="BLOCK", help=words)
-    group.add_argument(
-        "--from-stride",
-        type=int,
-        metavar="STRIDE",
-        help="where in the backbone these begin (default 16), neck included",
-    )
+    begin = "where in the backbone these begin (default 16); the neck is always part of it"
+    group.add_argument("--from-stride", type=int, metavar="STRIDE", help=begin)
 
 
 def chosen(args: argparse.Namespace) -> Recipe | None:

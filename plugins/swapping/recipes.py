@@ -132,12 +132,14 @@ RECIPES: dict[str, Recipe] = {
     ),
     "star": Recipe(
         "StarNet's blocks (2403.19967) inside its stages",
-        "Stages keep their shape, from stride 16 on and in the neck: two 7×7 depthwise convolutions are dear before.",
-        (Rule("stage", "StarBlock"),),
+        "Stages keep their shape, from stride 16 on and in the neck: two 7×7 depthwise convolutions are dear before.\n"
+        "Blocks are twice as wide inside, where StarNet's are four times: at that they outweigh a C3k2's bottlenecks.",
+        (Rule("stage", "StarBlock", options={"expand": 2.0}),),
     ),
     "uib": Recipe(
         "universal inverted bottlenecks (MobileNetV4, 2404.10518) inside its stages",
-        "Stages keep their shape, from stride 16 on and in the neck, as in MobileNetV4's convolutional models.",
+        "Stages keep their shape, from stride 16 on and in the neck, as in MobileNetV4's convolutional models. Blocks\n"
+        "are twice as wide inside, with both depthwise convolutions.",
         (Rule("stage", "UIB", options={"expand": 2.0}),),
     ),
     "repvit": Recipe(
@@ -152,8 +154,8 @@ RECIPES: dict[str, Recipe] = {
     ),
     "bifpn": Recipe(
         "BiFPN's weighted sums (EfficientDet, 1911.09070)",
-        "Each concatenation is a sum with a learned weight for each map, 1×1 convolutions where their channels differ.\n"
-        "Its channels are those of the row that it leads to, whose first convolution is another then.",
+        "Each concatenation is a sum with a learned weight for each map, of as many channels as the row that it leads\n"
+        "to; maps of other channels go through a 1×1 convolution.",
         (Rule("join", "WeightedSum", stride=1),),
     ),
 }
