@@ -9,20 +9,39 @@ import yolo_plugins as yp
 from torch import nn
 
 
+class Split(nn.Module):
+    """One map, of the channels of several, for a block that takes these."""
+
+    def __init__(self, block: nn.Module, channels: tuple[int, ...]) -> None:
+        super().__init__()
+        self.block, self.channels = block, channels
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.block(list(x.split(self.channels, dim=1)))
+
+
 @dataclass(frozen=True)
 class Case:
-    """A block to build, the channels it takes and gives, its stride, and its parameter count by formula."""
+    """A block to build, the channels it takes and gives, its stride, and its parameter count by formula.
+
+    Of a block that takes several maps, `c1` has the channels of each; they come as one map, split before it.
+    """
 
     build: Callable[..., nn.Module]
     args: tuple[Any, ...]
-    c1: int
+    c1: int | tuple[int, ...]
     c2: int
     params: int
-    s: int = 1
+    s: float = 1
     options: dict[str, Any] = field(default_factory=dict)
 
     def __call__(self) -> nn.Module:
-        return self.build(*self.args, **self.options)
+        block = self.build(*self.args, **self.options)
+        return block if isinstance(self.c1, int) else Split(block, self.c1)
+
+    @property
+    def channels(self) -> int:
+        return self.c1 if isinstance(self.c1, int) else sum(self.c1)
 
     @property
     def id(self) -> str:
@@ -123,6 +142,10 @@ def gsconv(c1: int, c2: int, k: int = 1, cheap_k: int = 5) -> int:
     return conv_bn(c1, c2 // 2, k) + conv_bn(c2 // 2, c2 // 2, cheap_k, c2 // 2)
 
 
+def carafe(c: int, scale: int = 2, k: int = 5, enc_k: int = 3, mid: int = 64) -> int:
+    return conv_bn(c, mid) + conv_bn(mid, (scale * k) ** 2, enc_k)
+
+
 def gs_bottleneck(c1: int, c2: int, hidden: int, k: int = 3) -> int:
     return gsconv(c1, hidden) + gsconv(hidden, c2, k) + conv_bn(c1, c2)
 
@@ -205,6 +228,14 @@ CASES = [
     Case(yp.GSBottleneck, (8, 12), 8, 12, gs_bottleneck(8, 12, 12)),
     Case(yp.GSBottleneck, (8, 8, 5, 0.5), 8, 8, gs_bottleneck(8, 8, 4, 5)),
     Case(yp.VoVGSCSP, (8, 16, 2), 8, 16, c3(8, 16, 2, gs_bottleneck(8, 8, 8))),
+    Case(yp.SPDConv, (8, 16), 8, 16, 4 * 9 * 8 * 16 + 2 * 16, s=2),
+    Case(yp.SPDConv, (3, 8, 5, 2, "silu"), 3, 8, 4 * 25 * 3 * 8 + 2 * 8, s=2),
+    Case(yp.DySample, (8,), 8, 8, 32 * 8 + 32, s=1 / 2),
+    Case(yp.DySample, (6, 3, 2), 6, 6, 2 * 2 * 9 * (6 + 1), s=1 / 3),
+    Case(yp.CARAFE, (6, 3, 3, 1, 8), 6, 6, carafe(6, 3, 3, 1, 8), s=1 / 3),
+    Case(yp.CARAFE, (8,), 8, 8, 64 * 8 + 57_928, s=1 / 2),
+    Case(yp.WeightedSum, ([8, 6], 8), (8, 6), 8, 2 + conv_bn(6, 8)),
+    Case(yp.WeightedSum, ([6, 8, 12], 16), (6, 8, 12), 16, 3 + conv_bn(6, 16) + conv_bn(8, 16) + conv_bn(12, 16)),
     Case(yp.RepGhostStage, (8, 16, 2), 8, 16, repghost(8, 16, cheap_k=5) + repghost(16, 16, cheap_k=5)),
     Case(yp.RepGhostStage, (8, 8, 1, 3), 8, 8, repghost(8, 8)),
     Case(yp.GhostNetStage, (24, 3), 24, 40, ghost_bottleneck(24, 40, 72, 5, 2, 20), s=2),

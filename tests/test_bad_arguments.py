@@ -32,9 +32,11 @@ def fault(build: Any, arguments: dict[str, Any]) -> str:
         return "" if named and one_line else f"not a sentence about a block: {message[:300]}"
     except Exception as error:
         return f"{type(error).__name__}: {error}"[:300]
+    c1 = arguments.get("c1", 8)
+    maps = [torch.zeros(1, c, 8, 8) for c in c1] if isinstance(c1, (list, tuple)) else torch.zeros(1, c1, 8, 8)
     try:
         with torch.no_grad():
-            module.eval()(torch.zeros(1, arguments.get("c1", 8), 8, 8))
+            module.eval()(maps)
     except Exception as error:
         return f"built, but does not run: {type(error).__name__}: {error}"[:300]
     return ""

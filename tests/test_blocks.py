@@ -2,6 +2,7 @@
 
 import copy
 import io
+import math
 import pickle
 
 import pytest
@@ -20,7 +21,7 @@ def trained(case: Case) -> nn.Module:
 
 
 def image(case: Case, h: int = 17, w: int = 12) -> torch.Tensor:
-    return torch.randn(2, case.c1, h, w, generator=torch.Generator().manual_seed(1))
+    return torch.randn(2, case.channels, h, w, generator=torch.Generator().manual_seed(1))
 
 
 def test_every_registered_block_has_a_case() -> None:
@@ -84,9 +85,9 @@ def test_a_part_that_does_not_fit_is_refused_by_name(inner: object, gate: str | 
 
 @every_block
 @pytest.mark.parametrize(("h", "w"), [(17, 12), (8, 8), (1, 5)])
-def test_height_and_width_are_kept_at_stride_1_and_divided_rounding_up_else(case: Case, h: int, w: int) -> None:
+def test_height_and_width_are_kept_at_stride_1_divided_rounding_up_or_multiplied(case: Case, h: int, w: int) -> None:
     out = trained(case)(image(case, h, w))
-    assert out.shape == (2, case.c2, -(-h // case.s), -(-w // case.s))
+    assert out.shape == (2, case.c2, math.ceil(h / case.s), math.ceil(w / case.s))
 
 
 @every_block

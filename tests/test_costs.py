@@ -24,7 +24,7 @@ def elements(module: nn.Module, x: Tensor) -> tuple[Counter[object], Counter[obj
 
     def add(layer: nn.Module, inputs: tuple[Tensor], output: Tensor) -> None:
         given[type(layer)] += output.numel()
-        taken[type(layer)] += inputs[0].numel()
+        taken[type(layer)] += inputs[0].numel() if isinstance(inputs[0], Tensor) else 0
         given["bias"] += output.numel() * (isinstance(layer, nn.Conv2d) and layer.bias is not None)
 
     for layer in module.modules():
@@ -35,23 +35,25 @@ def elements(module: nn.Module, x: Tensor) -> tuple[Counter[object], Counter[obj
 
 @every_block
 def test_the_fields_counters_count_our_multiply_adds_and_charge_for_more(case: Case) -> None:
-    x = torch.zeros(1, case.c1, 16, 16)
+    x = torch.zeros(1, case.channels, 16, 16)
     macs, counted = yp.cost(case(), x.shape, runs=0).macs, count(case(), x.shape[1:])
     given, taken = elements(case().eval(), x)
     norms, pools = given[nn.BatchNorm2d], taken[nn.AdaptiveAvgPool2d]
     windows = (9 + 1) * given[nn.AvgPool2d]  # additions and a division
     assert counted["thop"] == macs + 4 * norms + pools + given[nn.AdaptiveAvgPool2d] + windows
-    assert counted["fvcore"] in (macs + 2 * norms + pools, None)
+    sampled = 4 * given[yp.DySample]  # pixels that a new one is interpolated from
+    assert counted["fvcore"] in (macs + 2 * norms + pools + sampled, None)
     # The layer and the function that it calls are both charged for, but of SiLU the function only.
     activations = 2 * given[nn.ReLU] + given[nn.ReLU6] + given[nn.SiLU] + 2 * given[nn.GELU]
     more = given["bias"] + 2 * norms + 2 * (pools + taken[nn.AvgPool2d]) + activations
-    assert counted["ptflops"] in (macs + more, None)
+    if case.build is not yp.DySample:  # of grid_sample it charges for some of what that is made of
+        assert counted["ptflops"] in (macs + more, None)
 
 
 @every_block
 def test_fvcore_counts_our_activations(case: Case) -> None:
     fvcore = pytest.importorskip("fvcore.nn")
-    module, x = case().eval(), torch.zeros(1, case.c1, 16, 16)
+    module, x = case().eval(), torch.zeros(1, case.channels, 16, 16)
     theirs = fvcore.ActivationCountAnalysis(module, x).unsupported_ops_warnings(False).total()
     assert theirs == yp.cost(module, x.shape, runs=0).activations
 

@@ -1,4 +1,4 @@
-"""Inner blocks against timm's and torchvision's, weights copied, in eval mode, at odd sizes; GSConv against its text."""
+"""Inner blocks against timm's and torchvision's: weights copied, eval mode, odd sizes; GSConv against its text."""
 
 from collections.abc import Callable
 
