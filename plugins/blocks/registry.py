@@ -41,7 +41,7 @@ ROWS: dict[str, tuple[str, ...]] = {
 """
 
 PLACES = ("conv", "bottleneck", "stage", "up", "join")
-"""What a block may stand for; "up" is an upsampling, "join" what makes one map of several rows."""
+"""What a block may stand for: "up" is what enlarges a map, "join" what makes one map of several rows."""
 
 TASKS = ("detect", "segment", "classify", "pose", "obb")
 FORMATS = ("torchscript", "onnx", "openvino", "ncnn", "mnn", "dnn")
@@ -122,6 +122,9 @@ class Spec:
             raise TypeError(f"{cls.__name__}: params={self.params!r} is no formula: {error.msg}") from error
         if self.gate and self.row != "same":
             raise TypeError(f"{cls.__name__}: a gate keeps its channels, so its row is 'same', not {self.row!r}")
+        for place, row in (("up", "same"), ("join", "inputs")):
+            if place in self.places and self.row != row:
+                raise TypeError(f"{cls.__name__}: what stands for {place!r} has a {row!r} row, not {self.row!r}")
         if self.gate and names[:1] != ["c1"]:
             raise TypeError(f"{cls.__name__}: a gate is made for its channels, so it begins with c1, not {names}")
 

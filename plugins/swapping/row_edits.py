@@ -102,10 +102,9 @@ def _places(rule: Rule, site: Site) -> tuple[Place, ...]:
 def _refused(block: Choice, places: tuple[Place, ...]) -> str | None:
     """Why a block cannot stand at one of the places, or None."""
     cls = block.block
-    for place in (standing(cls, place) for place in places):
-        if reason := refusal(cls, place, block.options) or misfit(cls, place, block.options):
-            return reason
-    return None
+    stands = [standing(cls, place) for place in dict.fromkeys(places)]
+    refused = next((reason for place in stands if (reason := refusal(cls, place, block.options))), None)
+    return refused or misfit(cls, stands[0], block.options)  # what it makes of a map is the same at every scale
 
 
 def _row(block: Choice, site: Site, place: Place) -> tuple[Any, ...]:

@@ -141,7 +141,7 @@ def light_name(stem: str, label: str) -> str:
 
 
 def _try(text: str, name: str, blind: bool) -> None:
-    """Build and run the model without memory at every scale.
+    """Build and run the model without memory, at its smallest scale.
 
     Args:
         text: The YAML.
@@ -154,14 +154,13 @@ def _try(text: str, name: str, blind: bool) -> None:
     import yaml
 
     description = yaml.safe_load(text)
-    for scale in scales_by_size(description):
-        layers = build({**description, "scale": scale, "yaml_file": name})
-        try:
-            run(layers, image_channels(description))
-        except RowError as error:
-            if not blind:
-                module = rows_of(description)[error.row][2]
-                raise ModelYAMLError(name, Problem(error.reason, error.row, module)) from error
+    layers = build({**description, "scale": scales_by_size(description)[0], "yaml_file": name})
+    try:
+        run(layers, image_channels(description))
+    except RowError as error:
+        if not blind:
+            module = rows_of(description)[error.row][2]
+            raise ModelYAMLError(name, Problem(error.reason, error.row, module)) from error
 
 
 def _figures(text: str, name: str) -> dict[str, tuple[int, float]]:
