@@ -34,13 +34,13 @@ def test_the_blocks_of_ones_own_do_what_the_page_says(patched: None) -> None:
     own: dict[str, type] = {"__name__": "mypackage"}
     exec(code("own block", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")), own)
     backbone = [[-1, 1, "Conv", [16, 3, 2]], [-1, 3, "plugins.C2f", [16, True, "GhostBottleneck", "Scale"]]]
-    head = [[[0, 1], 1, "plugins.WeightedSum", [16]], [[2], 1, "Detect", ["nc"]]]
+    head = [[[0, 1], 1, "plugins.Blend", [16]], [[2], 1, "Detect", ["nc"]]]
     try:
         model = tasks.DetectionModel({"nc": 1, "backbone": backbone, "head": head}, verbose=False).model
-        assert isinstance(model[2], own["WeightedSum"])
+        assert isinstance(model[2], own["Blend"])
         assert isinstance(model[1].m[2].gate, own["Scale"])
     finally:
-        yp.unregister(own["WeightedSum"])
+        yp.unregister(own["Blend"])
         yp.unregister(own["Scale"])
 
 

@@ -59,7 +59,7 @@ def test_two_inputs_to_a_block_of_one_are_refused() -> None:
         plan(yp.GhostConv, [32, 64], 1, [64])
 
 
-class WeightedSum(nn.Module):
+class Blend(nn.Module):
     """A block of a user's that takes several inputs."""
 
     def __init__(self, c1: list[int], c2: int) -> None:
@@ -68,8 +68,8 @@ class WeightedSum(nn.Module):
 
 @pytest.fixture
 def registered() -> Iterator[type[nn.Module]]:
-    yield yp.register("inputs")(WeightedSum)
-    yp.unregister(WeightedSum)
+    yield yp.register("inputs")(Blend)
+    yp.unregister(Blend)
 
 
 def test_a_users_block_of_several_inputs_gets_their_channels(registered: type[nn.Module]) -> None:
@@ -81,7 +81,7 @@ def test_registering_twice_changes_nothing_and_unregistering_takes_it_back(regis
     assert yp.register("inputs")(registered) is registered
     assert before == yp.BLOCKS
     yp.unregister(registered)
-    assert "WeightedSum" not in yp.BLOCKS
+    assert "Blend" not in yp.BLOCKS
 
 
 def test_a_name_that_is_taken_is_refused_with_both_owners() -> None:

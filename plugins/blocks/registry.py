@@ -61,6 +61,7 @@ class Spec:
         task: The task of a model that it is the head of.
         source: The paper, with its arXiv number.
         example: Arguments, c1 first, that show what it has, for drawings and tables.
+        maps: Whether it gives a list of maps, of which `Index` rows pick; `map_channels(…)` says the channels of each.
         saves: How many times fewer multiply-adds than the plain convolution its paper predicts, from its arguments.
         large: Arguments that its rows have at scales m, l and x whatever they say, as Ultralytics' C3k2 has `c3k`.
         params: Its parameter count, batch norms included, as a formula of its arguments: `2*c1*(c1//r)`.
@@ -75,6 +76,7 @@ class Spec:
     task: str = ""
     source: str = ""
     example: Mapping[str, Any] = field(default_factory=dict)
+    maps: bool = False
     saves: Callable[[Mapping[str, Any]], float | None] | None = None
     large: Mapping[str, Any] = field(default_factory=dict)
     params: str = ""
@@ -104,6 +106,8 @@ class Spec:
             raise TypeError(f"{cls.__name__}: a {self.row!r} row's block begins with {', '.join(begins)}, not {names}")
         if self.row == "network" and not hasattr(cls, "out_channels"):
             raise TypeError(f"{cls.__name__}: a 'network' row's block needs a class method out_channels")
+        if self.maps and not hasattr(cls, "map_channels"):
+            raise TypeError(f"{cls.__name__}: a block that gives a list of maps needs a class method map_channels")
         known = {
             "stands_for": (self.places, PLACES),
             "task": ((self.task,) if self.task else (), TASKS),

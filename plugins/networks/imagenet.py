@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import redirect_stdout
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from importlib import import_module
 from io import StringIO
@@ -33,32 +33,43 @@ def fetch(package: str, name: str) -> Mapping[str, Tensor]:
         raise RuntimeError(
             f"{name}'s ImageNet weights come through {package}: pip install yolo-plugins[imagenet]"
         ) from error
+    with fetching(package, name):
+        return load(models, name).state_dict()
+
+
+@contextmanager
+def fetching(package: str, name: str) -> Iterator[None]:
+    """Inside, a package fetches a model's weights: without output, at once where there is no network.
+
+    Raises:
+        RuntimeError: it cannot get them.
+    """
+    constants: Any = import_module("huggingface_hub.constants") if package == "timm" else None
+    before = getattr(constants, "HF_HUB_OFFLINE", None)
     try:
+        if constants is not None and not _reachable("huggingface.co"):
+            constants.HF_HUB_OFFLINE = before or not getproxies()  # else it retries for most of a minute
         with redirect_stdout(StringIO()):  # pytorchcv counts its attempts there
-            return load(models, name).state_dict()
+            yield
     except Exception as error:  # each package fails in its own way, down to sockets
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise RuntimeError(
             f"{name}'s ImageNet weights could not be fetched through {package}, which needs the internet once: {reason}"
         ) from error
-
-
-def _from_timm(models: Any, name: str) -> nn.Module:
-    from huggingface_hub import constants
-
-    before = constants.HF_HUB_OFFLINE
-    try:
-        socket.getaddrinfo("huggingface.co", 443)
-    except OSError:
-        constants.HF_HUB_OFFLINE = before or not getproxies()  # else it retries for most of a minute
-    try:
-        return models.create_model(name, pretrained=True)
     finally:
-        constants.HF_HUB_OFFLINE = before
+        if constants is not None:
+            constants.HF_HUB_OFFLINE = before
+
+
+def _reachable(host: str) -> bool:
+    try:
+        return bool(socket.getaddrinfo(host, 443))
+    except OSError:
+        return False
 
 
 PACKAGES: dict[str, tuple[str, Callable[[Any, str], nn.Module]]] = {
-    "timm": ("timm", _from_timm),
+    "timm": ("timm", lambda models, name: models.create_model(name, pretrained=True)),
     "torchvision": ("torchvision.models", lambda models, name: models.get_model(name, weights="DEFAULT")),
     "pytorchcv": ("pytorchcv.model_provider", lambda models, name: models.get_model(name, pretrained=True)),
 }

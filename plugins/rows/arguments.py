@@ -63,7 +63,9 @@ def plan(
     if spec.row != "inputs" and not isinstance(inputs, int):
         raise ValueError(f"{cls.__name__} takes one input, but `from` names {len(inputs)} rows; Concat joins them")
     if spec.row == "network" and n != 1:
-        raise ValueError(f"{cls.__name__} is one stage of a published network, so its row cannot be repeated {n} times")
+        raise ValueError(
+            f"{cls.__name__} is a published network or a stage of one, so its row cannot be repeated {n} times"
+        )
     given = _scaled(cls, spec, args, scale or Scale())
     supplied: dict[str, Any] = {}
     if "c1" in signature_of(cls):
