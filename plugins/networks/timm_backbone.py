@@ -74,6 +74,11 @@ class Timm(nn.Module):
         return [m.channels for m in _chosen(name, strides)]
 
     @classmethod
+    def has_weights(cls, name: str) -> bool:
+        """Whether timm publishes weights of a network."""
+        return bool(_config(name).has_weights)
+
+    @classmethod
     def out_channels(cls, name: str, pretrained: bool = False, strides: Sequence[int] = STRIDES) -> int:
         """Channels of its last map."""
         return cls.map_channels(name, pretrained, strides)[-1]

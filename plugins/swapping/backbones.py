@@ -6,17 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-
-from ..blocks.registry import PREFIX, find
-from ..models.dry_run import IMAGE, shapes
-from ..rows.description import image_channels, rows_of
+from ..blocks.registry import BLOCKS, PREFIX, spec_of
+from ..blocks.signature import signature_of
+from ..rows.description import rows_of
 from ..tables import columns
 from .row_text import row_line
 from .sites import Stock, sources_of
-
-SOURCES = {"timm": "Timm"}
-"""Packages of networks, and the block whose row names one of them and gives its maps."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +57,7 @@ class Backbone:
     def where(self, file: str) -> str:
         """Where the stock rows are now."""
         first, new = next(iter(self.kept.items()))
-        return f"Row {first} of {file} and those after it are rows {new} and after: pretrained ones find them."
+        return f"Rows {first} and after of {file} are rows {new} and after, where pretrained weights find them."
 
     def report(self) -> str:
         """The new rows."""
@@ -76,35 +71,33 @@ def backbone_of(description: dict[str, Any], stock: Stock, file: str, network: s
 
     Raises:
         ValueError: no such package or network; a neck that needs a stride which the network does not give.
+        RuntimeError: the package is not installed.
     """
     package, _, name = network.partition(":")
-    if package not in SOURCES or not name:
-        raise ValueError(f"{network!r} is no backbone; write one as {', '.join(f'{p}:NETWORK' for p in SOURCES)}")
-    maps = _maps(SOURCES[package], name, image_channels(description))
-    rows, end = rows_of(description), _end(description, stock, max(maps))
+    block: Any = packages().get(package)
+    if block is None or not name:
+        raise ValueError(f"{network!r} is no backbone; write one as {' or '.join(f'{p}:NETWORK' for p in packages())}")
+    plain = list(signature_of(block)["strides"].default)
+    rows, end = rows_of(description), _end(description, stock, max(plain))
     taken = {j for i, row in enumerate(rows) if i >= end for j in sources_of(row, i) if j < end} | {end - 1}
-    needed = {stock.strides[j] for j in taken}
-    if missing := sorted(needed - set(maps)):
-        wanted = next(j for j in sorted(taken) if stock.strides[j] == missing[0])
-        raise ValueError(
-            f"{file}: row {wanted} gives stride {missing[0]:g} to the neck, "
-            f"but {network} has maps of stride {', '.join(f'{stride:g}' for stride in sorted(maps))}"
-        )
-    lines, at = [row_line([-1, 1, f"{PREFIX}{SOURCES[package]}", [name, True]])], {}
-    for stride in sorted(needed):
-        position, channels = maps[stride]
-        at[stride] = len(lines)
-        lines.append(row_line([0, 1, "Index", [channels, position]], f"{len(lines)}, stride {stride:g}"))
+    strides = sorted({round(stock.strides[j]) for j in taken})
+    try:
+        channels = block.map_channels(name, False, strides)
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}") from error
+    published = getattr(block, "has_weights", lambda name: False)(name)
+    given = [name, published, *([] if strides == plain else [strides])]
+    lines = [row_line([-1, 1, f"{PREFIX}{block.__name__}", given])]
+    for k, (stride, c) in enumerate(zip(strides, channels, strict=True)):
+        lines.append(row_line([0, 1, "Index", [c, k]], f"{k + 1}-P{stride.bit_length() - 1}/{stride}"))
     kept = {i: i - end + len(lines) for i in range(end, len(rows))}
-    return Backbone(network, lines, kept, {j: at[stock.strides[j]] for j in taken})
+    return Backbone(network, lines, kept, {j: 1 + strides.index(round(stock.strides[j])) for j in taken})
 
 
-def _maps(block: str, name: str, channels: int) -> dict[float, tuple[int, int]]:
-    """Position and channels of each map that a network gives, by stride; the last where several have one stride."""
-    with torch.device("meta"), torch.no_grad():
-        network = find(block)(channels, name, False).eval()
-        given = shapes(network(torch.zeros(1, channels, IMAGE, IMAGE)))
-    return {IMAGE / shape[2]: (position, shape[1]) for position, shape in enumerate(given)}
+def packages() -> dict[str, type[Any]]:
+    """Blocks that give a network's maps at the strides asked for, by the name by which a command line knows them."""
+    giving = [cls for cls in BLOCKS.values() if (spec := spec_of(cls)) and spec.maps and "strides" in signature_of(cls)]
+    return {cls.__name__.lower(): cls for cls in giving}
 
 
 def _end(description: dict[str, Any], stock: Stock, largest: float) -> int:

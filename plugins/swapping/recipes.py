@@ -66,6 +66,11 @@ class Recipe:
     label: str = ""
     asked: str = ""
 
+    @property
+    def named(self) -> str:
+        """How messages call it."""
+        return self.asked.removeprefix("--swap ")
+
 
 GHOST_STAGES = Rule("stage", "C2fGhost", stride=4)
 GHOST = "Ghost modules (GhostNet, 1911.11907)"

@@ -19,6 +19,8 @@ from .sites import Site, Stock, sites_of
 NOUNS = {"conv": "conv", "down": "downsampling", "up": "upsampling", "join": "join"}
 """What a row of a kind is called where a recipe has no rule for it; any other is a stage."""
 
+PLURALS = {"down": "downsamplings", "up": "upsamplings", "join": "joins", "head": "head"}
+
 
 @dataclass(frozen=True)
 class RowEdit:
@@ -41,10 +43,17 @@ def edit_rows(description: dict[str, Any], name: str, chosen: Recipe) -> tuple[l
     Raises:
         ValueError: a block of the recipe that is not registered, or cannot stand for what its rule says.
     """
-    stock, asked = stock_of(description, name), {rule.kind for rule in check(chosen).rules}
-    # Convolutions and stages are always told of, other rows where the recipe has a rule for them.
-    sites = [site for site in stock.sites if site.kind in ("conv", "stage", "") or site.kind in asked]
+    stock, asked = stock_of(description, name), looked_at(check(chosen))
+    sites = [site for site in stock.sites if site.kind in asked or (site.halves and "down" in asked)]
     return [*(_edit_row(site, chosen) for site in sites), *_edit_head(description, chosen)], stock.task
+
+
+def looked_at(chosen: Recipe) -> dict[str, str]:
+    """The kinds of rows that a recipe is told of, and what they are called: convolutions and stages go together."""
+    asked = {rule.kind for rule in chosen.rules}
+    both = not asked.isdisjoint(("conv", "stage", "gate"))
+    plain = {"conv": "convolutions", "stage": "stages", "": ""} if both else {}
+    return plain | {kind: noun for kind, noun in PLURALS.items() if kind in asked}
 
 
 def stock_of(description: dict[str, Any], name: str) -> Stock:

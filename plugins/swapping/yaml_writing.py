@@ -18,7 +18,7 @@ from ..rows.yaml_files import stock_file, with_scale
 from ..tables import columns
 from .backbones import Backbone, backbone_of
 from .recipes import Recipe, recipe
-from .row_edits import RowEdit, edit_rows, reasons, stock_of
+from .row_edits import RowEdit, edit_rows, looked_at, reasons, stock_of
 from .row_text import listed
 from .yaml_text import edited, with_figures
 
@@ -31,30 +31,30 @@ TASKS = {
     "semantic": "semantic segmentation",
     "depth": "depth estimation",
 }
-NOUNS = {"down": "downsamplings", "up": "upsamplings", "join": "joins", "head": "head"}
 NEW_HEAD = {"C3k2", "A2C2f", "C2fCIB"}
 """Rows by whose presence Ultralytics tells that a model has YOLO11's lighter head; swapped, the YAML must say it."""
 
 
 @dataclass(frozen=True)
 class SwappedYAML:
-    """The edited YAML's text, its usual file name, what became of each row that may be swapped, and its backbone."""
+    """The edited YAML's text, its usual file name, and what became of each row that the recipe may swap."""
 
     name: str
     text: str
     edits: list[RowEdit]
+    recipe: Recipe | None = None
     backbone: Backbone | None = None
 
     def report(self) -> str:
         """What was swapped and what was left, a line a row."""
         said = [] if self.backbone is None else [self.backbone.report()]
-        if self.edits:
+        if self.recipe:
             rows = [["row", "stock", "now", ""]]
             for edit in self.edits:
                 now = f"plugins.{edit.block}" if edit.block else "stays"
                 rows.append([str(edit.row), edit.stock, now, edit.reason or listed(edit.args)])
             swapped = sum(bool(edit.block) for edit in self.edits)
-            said += [columns(rows), f"{swapped} of {_counted(self.edits)} swapped"]
+            said += [columns(rows), f"{swapped} of {_counted(self.edits, self.recipe)} swapped"]
         return "\n\n".join(said)
 
 
@@ -88,7 +88,7 @@ def swap_yaml(
     if under:
         edits = [edit for edit in edits if edit.row in under.kept]
     if chosen and not any(edit.block for edit in edits):
-        raise ValueError(f"{file.name}: no row can be swapped by {_asked(chosen)}: {reasons(stock, edits)}")
+        raise ValueError(f"{file.name}: no row can be swapped by {chosen.named}: {reasons(stock, edits)}")
     name = light_name(file.stem, "-".join(part.label for part in (under, chosen) if part))
     body = edited(text, file, edits, under)
     if NEW_HEAD & {row[2] for row in rows_of(stock)} and not NEW_HEAD & _kept_modules(stock, edits, under):
@@ -98,7 +98,7 @@ def swap_yaml(
     costs = _figures(body, name) if figures else {}
     task = stock_of(stock, file.name).task
     head = _head(file, task, chosen, edits, under)
-    return SwappedYAML(name, f"{head}\n\n{with_figures(body, name, costs)}", edits, under)
+    return SwappedYAML(name, f"{head}\n\n{with_figures(body, name, costs)}", edits, chosen, under)
 
 
 def _head(file: Path, task: str, chosen: Recipe | None, edits: list[RowEdit], under: Backbone | None) -> str:
@@ -113,19 +113,16 @@ def _head(file: Path, task: str, chosen: Recipe | None, edits: list[RowEdit], un
     lines += chosen.where.split("\n") if chosen else []
     lines += [rows]
     swapped = sum(bool(edit.block) for edit in edits)
-    lines += [f"{swapped} of its {_counted(edits)} are swapped: {command}" if chosen else f"Written by {command}"]
+    lines += [
+        f"{swapped} of its {_counted(edits, chosen)} are swapped: {command}" if chosen else f"Written by {command}"
+    ]
     return "\n".join(f"# {line}" for line in lines)
 
 
-def _asked(chosen: Recipe) -> str:
-    return chosen.asked.removeprefix("--swap ")
-
-
-def _counted(edits: list[RowEdit]) -> str:
-    """How many rows a recipe looked at, and what they are: beside convolutions and stages what it has rules for."""
-    others = [noun for kind, noun in NOUNS.items() if any(edit.kind == kind for edit in edits)]
-    *first, last = ["convolutions", "stages", *others]
-    return f"{len(edits)} {', '.join(first)} and {last}"
+def _counted(edits: list[RowEdit], chosen: Recipe) -> str:
+    """How many rows a recipe looked at, and what they are."""
+    *first, last = filter(None, looked_at(chosen).values())
+    return f"{len(edits)} {', '.join(first)}{' and ' * bool(first)}{last}"
 
 
 def _kept_modules(stock: dict[str, Any], edits: list[RowEdit], under: Backbone | None) -> set[str]:
