@@ -9,11 +9,18 @@ from torch import nn
 from .registry import register
 
 
-@register("same", source="MobileNetV3, 1905.02244")
+@register(
+    "same",
+    source="MobileNetV3, 1905.02244",
+    params="0",
+)
 class HSwish(nn.Hardswish):
     """h-swish, x · ReLU6(x + 3) / 6, element by element (MobileNetV3, 1905.02244).
 
     Shape: (…) → the same.
+
+    Weak: a product and a clip where ReLU is a clip alone; NCNN fuses ReLU into a convolution, this not.
+    Elsewhere: torch's `Hardswish` is the same; copies that write x·sigmoid(x + 3)/6 are wrong by more than 1.
     """
 
 

@@ -49,6 +49,8 @@ class CBAM(nn.Module):
         self.gate = nn.Sigmoid()
 
     def forward(self, x: Tensor) -> Tensor:
-        x = x * self.gate(self.mlp(self.mean(x)) + self.mlp(self.max(x)))
+        # Both pooled maps in one pass of the MLP, one below the other.
+        channels = self.mlp(torch.cat([self.mean(x), self.max(x)], dim=2)).sum(2, keepdim=True)
+        x = x * self.gate(channels)
         places = torch.cat([x.mean(1, keepdim=True), x.amax(1, keepdim=True)], dim=1)
         return x * self.gate(self.spatial(places))

@@ -24,13 +24,21 @@ rule a depthwise filter starts ten times larger, and with Adam learns ten times 
 """
 
 
-@register("conv", example={"c1": 64, "c2": 128, "k": 3})
+@register(
+    "conv",
+    example={"c1": 64, "c2": 128, "k": 3},
+    params="k**2*c1*c2//g + 2*c2",
+)
 class ConvBNAct(Foldable):
     """Convolution, batch norm, activation; every other block is composed of these.
 
     Padding follows from k and d, so H×W is kept at stride 1 and becomes ⌈H/s⌉ at stride s.
 
     Shape: (B, c1, H, W) → (B, c2, ⌈H/s⌉, ⌈W/s⌉).
+
+    Weak: nothing is saved: at 3×3 it is what the other blocks are measured against. Runtimes know no layer better, so
+        few lighter ones are faster on large maps.
+    Elsewhere: Ultralytics' `Conv` is the same with SiLU and with its padding as an argument.
 
     Raises:
         ValueError: a count below 1, an even kernel, or channels that do not divide into g groups.
@@ -65,11 +73,16 @@ class ConvBNAct(Foldable):
     source="ResNeXt, 1611.05431",
     example={"c1": 64, "c2": 128, "k": 3, "s": 1, "g": 4},
     saves=lambda a: float(a["g"]),
+    params="k**2*c1*c2//g + 2*c2",
 )
 class GroupConv(ConvBNAct):
     """Grouped convolution, weights (c2, c1/g, k, k): g = 1 is the ordinary one, g = c1 = c2 the depthwise one.
 
     Shape: (B, c1, H, W) → (B, c2, ⌈H/s⌉, ⌈W/s⌉). Source: AlexNet; ResNeXt, 1611.05431.
+
+    Weak: groups do not exchange anything: two in a row need a shuffle in between. In OpenVINO four groups were no
+        faster than the plain convolution to stride 4 of yolov8n.
+    Elsewhere: torchvision's and Ultralytics' convolutions take groups as an argument.
 
     Raises:
         ValueError: c1 or c2 does not divide by g, or as `ConvBNAct`.
@@ -84,11 +97,22 @@ def _separable_saves(a: Mapping[str, Any]) -> float:
     return 1 / (1 / a["c2"] + 1 / a["k"] ** 2)
 
 
-@register("conv", source="MobileNet, 1704.04861", example={"c1": 64, "c2": 128, "d": 2}, saves=_separable_saves)
+@register(
+    "conv",
+    source="MobileNet, 1704.04861",
+    example={"c1": 64, "c2": 128, "d": 2},
+    saves=_separable_saves,
+    params="k**2*c1 + 2*c1 + c1*c2 + 2*c2",
+)
 class DWConv(nn.Module):
     """Depthwise-separable convolution: depthwise k×k with stride and dilation, then pointwise 1×1.
 
     Shape: (B, c1, H, W) → (B, c2, ⌈H/s⌉, ⌈W/s⌉). Source: MobileNet, 1704.04861.
+
+    Weak: the depthwise half reads and writes whole maps for few multiply-adds, so on large maps it waits for memory: in
+        the place of yolov8n's first convolution it was slower in ONNX Runtime. 8-bit weights per tensor suit it badly.
+    Elsewhere: Ultralytics' `DWConv` is the depthwise half alone, with gcd(c1, c2) groups; torchvision's and timm's
+        inverted residuals have it between two 1×1 convolutions.
 
     Raises:
         ValueError: as `ConvBNAct`.

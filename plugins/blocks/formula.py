@@ -72,29 +72,44 @@ SIGNS: dict[type[ast.AST], tuple[str, int]] = {
     ast.Add: (" + ", 1),
     ast.Sub: (" − ", 1),
     ast.Mult: ("·", 2),
-    ast.Div: ("/", 3),
+    ast.Div: ("/", 2),
+    ast.Mod: (" mod ", 2),
 }
 """Signs, and how tightly they bind."""
+
+BRACKETS = {"ceil": ("⌈", "⌉"), "int": ("⌊", "⌋")}
+COMPARED = {ast.NotEq: "≠", ast.Eq: "=", ast.Gt: ">", ast.Lt: "<"}
 
 
 def _text(node: ast.expr, binds: int = 0) -> str:
     """An expression; in brackets where what is around it binds more tightly."""
     if isinstance(node, ast.BinOp):
-        if isinstance(node.op, ast.Pow) and isinstance(node.right, ast.Constant) and node.right.value == 2:
-            return f"{_text(node.left, 4)}²"
-        if isinstance(node.op, ast.FloorDiv):
-            return f"⌊{_text(node.left, 3)}/{_text(node.right, 3)}⌋"
-        if type(node.op) in SIGNS:
-            sign, own = SIGNS[type(node.op)]
-            text = f"{_text(node.left, own)}{sign}{_text(node.right, own + (own in (1, 3)))}"
-            return f"({text})" if own < binds else text
+        return _sum_or_product(node, binds)
     if isinstance(node, ast.IfExp):
         other = "" if ast.unparse(node.orelse) == "0" else f", else {_text(node.orelse)}"
-        return f"({_text(node.body)} if {ast.unparse(node.test)}{other})"
-    if isinstance(node, ast.Call) and ast.unparse(node.func) in ("ceil", "int"):
-        left, right = "⌈⌉" if ast.unparse(node.func) == "ceil" else "⌊⌋"
-        return f"{left}{_text(node.args[0])}{right}"
+        return f"({_text(node.body)} if {_text(node.test)}{other})"
     if isinstance(node, ast.Call):
-        return f"{ast.unparse(node.func)}({', '.join(_text(argument) for argument in node.args)})"
-    text = ast.unparse(node)
-    return f"({text})" if binds and isinstance(node, (ast.BoolOp, ast.BinOp, ast.Compare)) else text
+        name, inside = ast.unparse(node.func), ", ".join(_text(argument) for argument in node.args)
+        left, right = BRACKETS.get(name, (f"{'Σ' if name == 'sum' else name}(", ")"))
+        return f"{left}{inside}{right}"
+    if isinstance(node, ast.GeneratorExp):
+        (loop,) = node.generators
+        only = "".join(f" if {_text(test)}" for test in loop.ifs)
+        return f"{_text(node.elt)} for {_text(loop.target)} in {_text(loop.iter)}{only}"
+    if isinstance(node, ast.BoolOp):
+        word = " or " if isinstance(node.op, ast.Or) else " and "
+        return f"({text})" if (text := word.join(map(_text, node.values))) and binds else text
+    if isinstance(node, ast.Compare):
+        return f"{_text(node.left)} {COMPARED[type(node.ops[0])]} {_text(node.comparators[0])}"
+    return ast.unparse(node)
+
+
+def _sum_or_product(node: ast.BinOp, binds: int) -> str:
+    if isinstance(node.op, ast.Pow):
+        return f"{_text(node.left, 4)}{'²' if ast.unparse(node.right) == '2' else f'^{_text(node.right, 4)}'}"
+    if isinstance(node.op, ast.FloorDiv):
+        return f"⌊{_text(node.left, 2)}/{_text(node.right, 3)}⌋"
+    sign, own = SIGNS[type(node.op)]
+    follows = isinstance(node.op, (ast.Sub, ast.Div, ast.Mod))  # a − (b − c)
+    text = f"{_text(node.left, own)}{sign}{_text(node.right, own + follows)}"
+    return f"({text})" if own < binds else text

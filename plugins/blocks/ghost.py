@@ -25,13 +25,24 @@ def _saves(a: Mapping[str, Any]) -> float:
     return a["ratio"] * weights / (weights + (a["ratio"] - 1) * a["cheap_k"] ** 2)
 
 
-@register("conv", source="GhostNet, 1911.11907", example={"c1": 64, "c2": 128, "k": 3}, saves=_saves)
+@register(
+    "conv",
+    source="GhostNet, 1911.11907",
+    example={"c1": 64, "c2": 128, "k": 3},
+    saves=_saves,
+    params="m = ceil(c2/ratio); k**2*c1*m + 2*m + (cheap_k**2 + 2)*m*(ratio - 1)",
+)
 class GhostConv(nn.Module):
     """Ghost module: ⌈c2/ratio⌉ maps from a k×k convolution, the others from a cheap depthwise one over them.
 
     The cheap operation's kernel is `cheap_k`, the paper's d.
 
     Shape: (B, c1, H, W) → (B, c2, ⌈H/s⌉, ⌈W/s⌉). Source: GhostNet, 1911.11907, equations 1–3.
+
+    Weak: its two parts run one after the other and are then copied together: at strides 2 and 4 it halves the multiply-
+        adds and saves next to no time.
+    Elsewhere: Ultralytics' `GhostConv` has a 5×5 cheap convolution and SiLU, and needs an even c2; timm's `GhostModule`
+        is the same as here.
 
     Raises:
         ValueError: ratio below 2, an even kernel, or a count below 1.
@@ -57,6 +68,13 @@ class GhostConv(nn.Module):
         return maps if maps.shape[1] == self.c2 else maps[:, : self.c2]
 
 
+BOTTLENECK_PARAMS = (
+    "m = ceil(mid/2); n = ceil(c2/2); h = make_divisible(mid*se, 4) if se else 0; c1*m + 13*m + mid*n"
+    " + 13*n + (k**2*mid + 2*mid if s > 1 else 0) + (2*mid*h + mid + h if se else 0) + (k**2*c1 + 2*c1"
+    " + c1*c2 + 2*c2 if s > 1 or c1 != c2 else 0)"
+)
+
+
 @register(
     "conv",
     channels=("c2", "mid"),
@@ -64,6 +82,7 @@ class GhostConv(nn.Module):
     outer=GhostConv,
     source="GhostNet, 1911.11907",
     example={"c1": 24, "c2": 40, "mid": 72, "k": 5, "s": 2, "se": 0.25},
+    params=BOTTLENECK_PARAMS,
 )
 class GhostBottleneck(nn.Module):
     """Ghost (expand to `mid`) → [depthwise k×k, stride 2] → [SE] → Ghost (project, no activation) → add.
@@ -72,6 +91,11 @@ class GhostBottleneck(nn.Module):
     out the sum where it does not.
 
     Shape: (B, c1, H, W) → (B, c2, ⌈H/s⌉, ⌈W/s⌉). Source: GhostNet, 1911.11907, figure 3.
+
+    Weak: four layers and two concatenations in the place of two convolutions: many small steps, for which a fast
+        machine waits.
+    Elsewhere: Ultralytics' `GhostBottleneck` takes c2 // 2 for `mid`, has no SE, adds its input unchanged at stride 1
+        whatever the channels, and is made of Ultralytics' `GhostConv`; timm's is the same as here.
 
     Raises:
         ValueError: a stride other than 1 and 2, an even kernel, or a count below 1.

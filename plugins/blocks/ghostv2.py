@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from .activation import Act
 from .conv import INITIAL_STD, ConvBNAct
 from .geometry import same_padding
-from .ghost import GhostBottleneck, GhostConv
+from .ghost import BOTTLENECK_PARAMS, GhostBottleneck, GhostConv
 from .registry import part, register
 
 
@@ -37,7 +37,7 @@ class GhostConvV2(GhostConv):
     Shape: (B, c1, H, W) → (B, c2, ⌈H/s⌉, ⌈W/s⌉). Source: GhostNetV2, 2211.12905.
 
     Weak: the attention's k×k convolution makes all c2 maps, on a quarter of the places: half as many multiply-adds as
-        the Ghost module's own, and three times its parameters. Most of what Ghost saves in weights is gone.
+        the Ghost module's own, but twice its weights, so that it has more parameters than a plain convolution.
     Elsewhere: timm's `GhostModuleV2` is the same.
 
     Raises:
@@ -67,6 +67,7 @@ class GhostConvV2(GhostConv):
     outer=GhostConv,
     source="GhostNetV2, 2211.12905",
     example={"c1": 24, "c2": 40, "mid": 72, "k": 5, "s": 2, "se": 0.25},
+    params=f"{BOTTLENECK_PARAMS} + c1*mid + 16*mid",
 )
 class GhostBottleneckV2(GhostBottleneck):
     """`GhostBottleneck` whose expanding Ghost module has DFC attention.

@@ -30,6 +30,9 @@ def _saves(a: Mapping[str, Any]) -> float | None:
     source="MobileNetV3, 1905.02244",
     example={"c1": 40, "c2": 40, "k": 5, "se": 0.25, "mid": 120},
     saves=_saves,
+    params="m = mid or (c1 if expand == 1 else make_divisible(c1*expand, 8)); "
+    "h = make_divisible(m*se, 8) if se else 0; (c1*m + 2*m if m != c1 else 0) + k**2*m + 2*m + (2*m*h + m"
+    " + h if se else 0) + m*c2 + 2*c2",
 )
 class InvertedResidual(nn.Module):
     """[1×1 expand] → depthwise k×k → [SE] → 1×1 linear; the input is added when s = 1 and c1 = c2.
@@ -38,6 +41,10 @@ class InvertedResidual(nn.Module):
     it equals c1.
 
     Shape: (B, c1, H, W) → (B, c2, ⌈H/s⌉, ⌈W/s⌉). Source: MobileNetV3, 1905.02244, figure 4.
+
+    Weak: `expand` times the channels are written and read twice, which is memory where maps are large; NCNN fuses ReLU
+        into a convolution, h-swish not.
+    Elsewhere: torchvision's `InvertedResidual` of MobileNetV3 is the same; that of MobileNetV2 has ReLU6 and no gate.
 
     Raises:
         ValueError: a stride other than 1 and 2, an even kernel, expand below 1, or a count below 1.

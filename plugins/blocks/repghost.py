@@ -15,13 +15,22 @@ from .geometry import require_odd, require_positive
 from .registry import register
 
 
-@register("conv", source="RepGhost, 2211.06088", example={"c1": 64, "c2": 128, "k": 3})
+@register(
+    "conv",
+    source="RepGhost, 2211.06088",
+    example={"c1": 64, "c2": 128, "k": 3},
+    params="k**2*c1*c2 + (cheap_k**2 + 6)*c2",
+)
 class RepGhostConv(Foldable):
     """k×k convolution → cheap depthwise one with batch norm, plus its input with batch norm → activation.
 
     The cheap kernel is `cheap_k`, the paper's d. Fused, the sum is one depthwise convolution.
 
     Shape: (B, c1, H, W) → (B, c2, ⌈H/s⌉, ⌈W/s⌉). Source: RepGhost, 2211.06088, figure 3.
+
+    Weak: nothing is saved in multiply-adds beside a plain convolution of the same k, as all c2 maps come from it: it is
+        meant for k = 1. Its 3×3 form is a training aid.
+    Elsewhere: timm's `RepGhostModule` has the same branches.
 
     Raises:
         ValueError: an even kernel, or a count below 1.
@@ -57,13 +66,21 @@ class RepGhostConv(Foldable):
         return self.skip is None
 
 
-@register("stage", source="RepGhost, 2211.06088", example={"c1": 64, "c2": 64})
+@register(
+    "stage",
+    source="RepGhost, 2211.06088",
+    example={"c1": 64, "c2": 64},
+    params="c1*c2 + (n - 1)*c2**2 + n*(cheap_k**2 + 6)*c2",
+)
 class RepGhostStage(nn.Module):
     """n RepGhost modules one after another, the first from c1 to c2 channels; each input of c2 channels is added.
 
     Nothing is split or concatenated: in a deployed runtime, copying maps costs as much as a convolution.
 
     Shape: (B, c1, H, W) → (B, c2, H, W).
+
+    Weak: one depthwise layer sees less than the two 3×3 convolutions of a C2f, which is why it is 5×5; yolov8n-lite,
+        made of these, is at 0.493 mAP50-95 where yolov8n is at 0.518 (docs/accuracy.md).
 
     Raises:
         ValueError: as `RepGhostConv`.

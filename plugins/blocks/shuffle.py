@@ -40,6 +40,7 @@ def _saves(a: Mapping[str, Any]) -> float | None:
     source="ShuffleNet V1, 1707.01083",
     example={"c1": 240, "c2": 480, "s": 2},
     saves=_saves,
+    params="m = c2//4; b = c2 if s == 1 else c2 - c1; c1*m//(g if group_first else 1) + 13*m + m*b//g + 2*b",
 )
 class ShuffleUnit(nn.Module):
     """1×1 grouped conv to c2/4 → shuffle → depthwise 3×3 → 1×1 grouped conv, with a shortcut around it.
@@ -49,6 +50,11 @@ class ShuffleUnit(nn.Module):
     whose few input channels are not grouped; `shortcut=False` leaves out the sum at stride 1.
 
     Shape: (B, c1, H, W) → (B, c2, ⌈H/s⌉, ⌈W/s⌉). Source: ShuffleNet V1, 1707.01083, figure 2.
+
+    Weak: the shuffle moves every element, and grouped 1×1 convolutions are slower than their multiply-adds say. c2/4
+        must divide by g, so narrow stages leave few choices.
+    Elsewhere: pytorchcv's `ShuffleUnit` is the same; ShuffleNetV2's unit of torchvision has no groups and splits
+        channels instead.
 
     Raises:
         ValueError: a stride other than 1 and 2, c1 ≠ c2 at stride 1, c2 ≤ c1 at stride 2, c2 not a multiple of 4, or

@@ -29,10 +29,11 @@ class SimAM(nn.Module):
         if eps <= 0:
             raise ValueError(f"SimAM: eps={eps!r} must be above 0")
         self.eps = eps
+        self.mean = nn.AdaptiveAvgPool2d(1)
         self.gate = nn.Sigmoid()
 
     def forward(self, x: Tensor) -> Tensor:
-        h, w = x.shape[2:]
-        d = (x - x.mean((2, 3), keepdim=True)).square()
-        variance = d.sum((2, 3), keepdim=True) / max(h * w - 1, 1)
+        n = x.shape[2] * x.shape[3]
+        d = (x - self.mean(x)).square()
+        variance = self.mean(d) * (n / max(n - 1, 1))
         return x * self.gate(d / (4 * (variance + self.eps)) + 0.5)

@@ -34,11 +34,19 @@ def _hidden(block: str, c1: int, c2: int, n: int, e: float) -> int:
     return int(c2 * e)
 
 
-@register("stage", source="YOLOv8", example=EXAMPLE)
+@register(
+    "stage",
+    source="YOLOv8",
+    example=EXAMPLE,
+    params="c = int(c2*e); 2*c1*c + 4*c + (n + 2)*c*c2 + 2*c2 + n*(18*c**2 + 4*c)",
+)
 class C2f(nn.Module):
     """1×1 conv to two halves, n inner blocks one after another on the second, all of them concatenated, 1×1 conv.
 
     Shape: (B, c1, H, W) → (B, c2, H, W).
+
+    Weak: the concatenation of n + 2 parts is copied before the last convolution.
+    Elsewhere: Ultralytics' `C2f` is the same and takes its weights by name; it has no other inner block and no gate.
 
     Raises:
         ValueError: a count below 1, e that leaves no hidden channels, or parts that are no inner block or gate.
@@ -72,13 +80,22 @@ class C2f(nn.Module):
         return self.cv2(torch.cat(maps, dim=1))
 
 
-@register("stage", source="YOLOv5", example=EXAMPLE)
+@register(
+    "stage",
+    source="YOLOv5",
+    example=EXAMPLE,
+    params="c = int(c2*e); 2*c1*c + 4*c + 2*c*c2 + 2*c2 + n*(10*c**2 + 4*c)",
+)
 class C3(nn.Module):
     """n inner blocks in a chain after one 1×1 conv, another 1×1 conv beside them, concatenated, 1×1 conv.
 
     Plain inner blocks are a 1×1 and a 3×3 convolution.
 
     Shape: (B, c1, H, W) → (B, c2, H, W).
+
+    Weak: a chain: only the last inner block's maps are concatenated, where C2f keeps those of every one.
+    Elsewhere: Ultralytics' `C3` is the same; its `C3Ghost` is `plugins.C3` with `GhostBottleneck` inside, in
+        Ultralytics' own form of it.
 
     Raises:
         ValueError: as `C2f`.
@@ -116,13 +133,23 @@ class C3k(C3):
     kernels = (3, 3)
 
 
-@register("stage", source="YOLO11", example={"c1": 128, "c2": 128}, large={"c3k": True})
+@register(
+    "stage",
+    source="YOLO11",
+    example={"c1": 128, "c2": 128},
+    large={"c3k": True},
+    params="c = int(c2*e); h = max(1, c//2); q = int(c*0.5); 2*c1*c + 4*c + (n + 2)*c*c2 + 2*c2 + n*(2*c*q + 4*q"
+    " + 2*q*c + 2*c + 2*(18*q**2 + 4*q) if c3k else 18*c*h + 2*h + 2*c)",
+)
 class C3k2(C2f):
     """`C2f` of bottlenecks with half the channels inside, or where `c3k` is true of C3s with two inner blocks each.
 
     Inner blocks add their input.
 
     Shape: (B, c1, H, W) → (B, c2, H, W).
+
+    Weak: where `c3k` is true, three levels of parts are nested: many layers of few channels.
+    Elsewhere: Ultralytics' `C3k2` is the same, with e and groups at other places of its row.
 
     Raises:
         ValueError: as `C2f`.
@@ -148,11 +175,21 @@ class C3k2(C2f):
         return make(c, hidden=max(1, c // 2))
 
 
-@register("stage", source="GhostNet, 1911.11907", example=EXAMPLE)
+@register(
+    "stage",
+    source="GhostNet, 1911.11907",
+    example=EXAMPLE,
+    params="c = int(c2*e); q = int(c*squeeze); b = ceil(c2/2); i = ceil(q/2); o = ceil(c/2); "
+    "c1*c + 13*c + (n + 2)*c*b + 13*b + n*(c*i + 13*i + q*o + 13*o)",
+)
 class C2fGhost(C2f):
     """C2f made of Ghost modules (1911.11907): 1×1 outside, a Ghost bottleneck c → ⌊c·squeeze⌋ → c inside.
 
     Shape: (B, c1, H, W) → (B, c2, H, W).
+
+    Weak: twice as many layers as C2f: at stride 4 of yolov8n a fifth of the multiply-adds took as long as C2f's, in
+        ONNX Runtime and in OpenVINO.
+    Elsewhere: Ultralytics has `C3Ghost` alone, and no Ghost C2f.
 
     Raises:
         ValueError: as `C2f` and `GhostBottleneck`.
@@ -173,11 +210,18 @@ class C2fGhost(C2f):
         super().__init__(c1, c2, n, shortcut, Choice(GhostBottleneck, {"mid": mid}), e=e, act=act)
 
 
-@register("stage", source="MobileNet, 1704.04861", example={**EXAMPLE, "d": 2})
+@register(
+    "stage",
+    source="MobileNet, 1704.04861",
+    example={**EXAMPLE, "d": 2},
+    params="c = int(c2*e); 2*c1*c + 4*c + (n + 2)*c*c2 + 2*c2 + n*(22*c + 2*c**2 + 4*c)",
+)
 class C2fDW(C2f):
     """C2f with depthwise-separable 3×3 convolutions inside (1704.04861), the second one dilated by d.
 
     Shape: (B, c1, H, W) → (B, c2, H, W).
+
+    Weak: as `DWConv`; `d` dilates the second layer of each inner block alone.
 
     Raises:
         ValueError: as `C2f` and `DWConv`.
@@ -189,11 +233,18 @@ class C2fDW(C2f):
         super().__init__(c1, c2, n, shortcut, Choice(DWConv, {"d": d}), e=e, act=act)
 
 
-@register("stage", source="ShuffleNet V1, 1707.01083", example=EXAMPLE)
+@register(
+    "stage",
+    source="ShuffleNet V1, 1707.01083",
+    example=EXAMPLE,
+    params="c = int(c2*e); 2*c1*c + 4*c + (n + 2)*c*c2 + 2*c2 + n*(c*(c//4)//g + 13*(c//4) + (c//4)*c//g + 2*c)",
+)
 class C2fShuffle(C2f):
     """C2f with ShuffleNet units inside (1707.01083), on g groups.
 
     Shape: (B, c1, H, W) → (B, c2, H, W).
+
+    Weak: as `ShuffleUnit`; a quarter of the hidden channels must divide by g.
 
     Raises:
         ValueError: as `C2f` and `ShuffleUnit`.
@@ -205,11 +256,18 @@ class C2fShuffle(C2f):
         super().__init__(c1, c2, n, shortcut, Choice(ShuffleUnit, {"g": g}), e=e, act=act)
 
 
-@register("stage", source="1709.01507", example=EXAMPLE)
+@register(
+    "stage",
+    source="1709.01507",
+    example=EXAMPLE,
+    params="c = int(c2*e); 2*c1*c + 4*c + (n + 2)*c*c2 + 2*c2 + n*(18*c**2 + 4*c + 2*c*max(1, c//r))",
+)
 class C2fSE(C2f):
     """C2f with squeeze-and-excitation (1709.01507) on each inner block's branch, before the sum.
 
     Shape: (B, c1, H, W) → (B, c2, H, W).
+
+    Weak: adds work to C2f and saves none: 0.97 to 1.01 times as fast in OpenVINO and NCNN.
 
     Raises:
         ValueError: as `C2f` and `SE`.

@@ -9,13 +9,22 @@ from ..blocks.geometry import require_number, require_positive
 from ..blocks.registry import register
 
 
-@register("conv", channels=(), task="classify")  # classes do not scale by width
+@register(
+    "conv",
+    channels=(),
+    task="classify",
+    example={"c1": 960, "nc": 80},
+    params="c1*nc + nc",
+)  # classes do not scale by width
 class ClassifyHead(Classify):
     """Pool → dropout → linear; logits in training, probabilities in validation, prediction and export.
 
     The tensors are named as in `yolo_plugins.networks.network.Classifier`.
 
     Shape: (B, c1, H, W) → (B, nc).
+
+    Weak: no hidden layer of its own: for backbones that end in their own top.
+    Elsewhere: Ultralytics' `Classify` has a 1×1 convolution to 1,280 channels before the pool.
 
     Raises:
         ValueError: a count below 1, or dropout outside 0–1.

@@ -15,14 +15,36 @@ from ..blocks.conv import ConvBNAct
 from ..blocks.geometry import require_odd, require_positive
 from ..blocks.registry import part, register
 
+_WIDTHS = "b = max(c1[0]//4, 4*reg_max, 16) if reg_max > 1 else c1[0]; r = 4*reg_max"
+_BOXES_AND_CLASSES = (
+    "sum(2*k**2*c + 4*c + c*b + 2*b + b*r + r + c*c1[0] + 2*c1[0] + c1[0]*nc + nc for c in c1)"
+    " + (reg_max if reg_max > 1 else 0)"
+)
+_MASKS = (
+    "sum(k**2*c + 2*c + c*m + 2*m + m*nm + nm for c in c1)"
+    " + 11*c1[0] + c1[0]*npr + 13*npr + npr**2 + 2*npr + npr*nm + 2*nm"
+)
+"""Formulas of the parameters, in parts."""
 
-@register("inputs", channels=(), task="detect")  # classes do not scale by width
+
+@register(
+    "inputs",
+    channels=(),
+    task="detect",
+    example={"c1": [64, 128, 256], "nc": 80},
+    params=f"{_WIDTHS}; {_BOXES_AND_CLASSES}",
+)  # classes do not scale by width
 class LiteDetect(Detect):
     """Per map and task one depthwise k×k → 1×1 → 1×1 output: 4 · reg_max for boxes, nc for classes.
 
     `reg_max=1` predicts distances themselves instead of distributions over 0 … reg_max − 1.
 
     Shape: maps (B, c1[i], H_i, W_i) → raw predictions in training, else boxes and scores (B, 4 + nc, Σ H_i·W_i).
+
+    Weak: one depthwise layer a branch in place of two 3×3 convolutions over all channels: it is for speed, and costs
+        accuracy.
+    Elsewhere: Ultralytics' `Detect` has two plain 3×3 convolutions a branch; since YOLO11 those of its class branch are
+        depthwise-separable.
 
     Raises:
         ValueError: an even kernel, or a count below 1.
@@ -39,13 +61,23 @@ class LiteDetect(Detect):
         return _maps(self, "cv2", "cv3")
 
 
-@register("inputs", channels=("npr",), task="segment")
+@register(
+    "inputs",
+    channels=("npr",),
+    task="segment",
+    example={"c1": [64, 128, 256], "nc": 80},
+    params=f"{_WIDTHS}; m = max(c1[0]//4, nm); {_BOXES_AND_CLASSES} + {_MASKS}",
+)
 class LiteSegment(Segment):
     """`LiteDetect` with mask coefficients and prototypes, both from depthwise-separable convolutions.
 
     `nm` is the number of prototypes, `npr` their hidden channels.
 
     Shape: as `LiteDetect`, with nm coefficients more an anchor, and prototypes (B, nm, 2·H_0, 2·W_0).
+
+    Weak: as `LiteDetect`; prototypes are doubled by nearest neighbours, where stock has a learned transposed
+        convolution.
+    Elsewhere: Ultralytics' `Segment` with its `Proto`.
 
     Raises:
         ValueError: an even kernel, or a count below 1.

@@ -10,7 +10,8 @@ from typing import Any
 
 from ..blocks.signature import is_count
 from ..models.dry_run import IMAGE, Shapes
-from ..rows.description import Problem, rows_of, short
+from ..rows.description import Problem, rows_of
+from ..rows.shortening import short
 
 MAX_REPEATS = 1000
 MAX_NUMBER = 1_000_000

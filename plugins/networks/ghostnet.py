@@ -34,11 +34,18 @@ STAGES = (
 LAST, HIDDEN = 960, 1280
 
 
-@register("network", source="GhostNet, 1911.11907")
+@register(
+    "network",
+    source="GhostNet, 1911.11907",
+    example={"c1": 24, "stage": 3},
+)
 class GhostNetStage(NetworkStage):
     """Stage 0–8 of GhostNet, at strides 2, 4, 4, 8, 8, 16, 16, 32, 32, or 9, the classifier's layers.
 
     Shape: (B, c1, H, W) → (B, c2, ⌈H/s⌉, ⌈W/s⌉) with the paper's channels c2. Source: GhostNet, 1911.11907, table 1.
+
+    Weak: channels are those of the paper's table: it fits behind the stage before alone, and does not scale with the
+        model's width.
 
     Raises:
         ValueError: as `NetworkStage`, or a width that makes zero channels.

@@ -54,13 +54,20 @@ LAST = 6  # times the channels of the last map
 HIDDEN = {"large": 1280, "small": 1024}
 
 
-@register("network", source="MobileNetV3, 1905.02244")
+@register(
+    "network",
+    source="MobileNetV3, 1905.02244",
+    example={"c1": 24, "stage": 3},
+)
 class MobileNetV3Stage(NetworkStage):
     """Stage 0–8 of MobileNetV3, at strides 2, 4, 4, 8, 8, 16, 16, 32, 32, or 9, the classifier's layers.
 
     The paper has nothing for stage 2 of the small one.
 
     Shape: (B, c1, H, W) → (B, c2, ⌈H/s⌉, ⌈W/s⌉) with the paper's channels c2. Source: 1905.02244, tables 1 and 2.
+
+    Weak: channels are those of the paper's table: it fits behind the stage before alone, and does not scale with the
+        model's width.
 
     Raises:
         ValueError: as `NetworkStage`, a variant other than large and small, or a width that makes zero channels.

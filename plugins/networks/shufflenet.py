@@ -24,13 +24,20 @@ UNITS = {3: 1, 4: 3, 5: 1, 6: 7, 7: 1, 8: 3}
 """Units of each stage; the first of 3, 5 and 7 has stride 2."""
 
 
-@register("network", source="ShuffleNet V1, 1707.01083")
+@register(
+    "network",
+    source="ShuffleNet V1, 1707.01083",
+    example={"c1": 240, "stage": 5},
+)
 class ShuffleNetV1Stage(NetworkStage):
     """Stage 0–8 of ShuffleNet V1, at strides 2, 4, 4, 8, 8, 16, 16, 32, 32, or 9, the global pool.
 
     Stages 0 and 1 are the stem's convolution and max pool; the paper has nothing for stage 2.
 
     Shape: (B, c1, H, W) → (B, c2, ⌈H/s⌉, ⌈W/s⌉) with the paper's channels c2. Source: 1707.01083, table 1.
+
+    Weak: channels are those of the paper's table: it fits behind the stage before alone, and does not scale with the
+        model's width.
 
     Raises:
         ValueError: as `NetworkStage`, groups other than 1, 2, 3, 4 and 8, or a width without whole groups.

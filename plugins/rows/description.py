@@ -6,17 +6,20 @@ import ast
 import difflib
 import math
 import re
-import reprlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeGuard
 
 from ..blocks.registry import PREFIX
 from ..blocks.signature import is_count
+from .shortening import short
 
 MAX_BYTES = 1_000_000
 MAX_DEPTH = 20
+HINTS = {"Index": "Ultralytics has it from 8.3.59 on: pip install -U ultralytics"}
+"""What to say of modules that older releases lack."""
+
 SHARED = {"nc", "kpt_shape", "reg_max", "end2end", "depth", "width", "max_channels", "scale"}
 """What a row's argument may name: values of the YAML itself."""
 
@@ -54,12 +57,14 @@ class Problem:
 class Names:
     """What rows may name: `known` tells whether a module exists, `near` are names to suggest where it does not.
 
-    `taken` are strings that must not be arguments, since Ultralytics would put something else in their place.
+    `taken` are strings that must not be arguments, since Ultralytics would put something else in their place. `maps`
+    gives the channels of each of the maps in the list that a row makes, from its module and arguments; else nothing.
     """
 
     known: Callable[[str], bool]
     near: Iterable[str] = ()
     taken: frozenset[str] = frozenset()
+    maps: Callable[[str, list[Any]], Sequence[int]] = lambda name, args: ()
 
 
 def read(path: str | Path) -> dict[str, Any]:
@@ -159,8 +164,9 @@ def problems(model: Any, names: Names) -> Iterator[Problem]:
             yield Problem(f"lacks `{part}`; it must list its rows [from, repeats, module, arguments]")
         elif not isinstance(rows, list) or not rows:
             yield Problem(f"`{part}` must be a list of rows [from, repeats, module, arguments]")
-    for i, row in enumerate(row for part in parts if isinstance(part, list) for row in part):
-        yield from _check_row(row, i, names)
+    rows = [row for part in parts if isinstance(part, list) for row in part]
+    wrong = [problem for i, row in enumerate(rows) for problem in _check_row(row, i, names)]
+    yield from wrong or _check_picks(rows, names)
 
 
 def _check_row(row: Any, i: int, names: Names) -> Iterator[Problem]:
@@ -178,6 +184,7 @@ def _check_row(row: Any, i: int, names: Names) -> Iterator[Problem]:
     elif not names.known(name):
         near = difflib.get_close_matches(name[:60], list(names.near), n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(near)}?" if near else "`yolo-plugins list` shows the pack's blocks"
+        hint = HINTS.get(name, hint)
         yield problem(f"no module of this name; {hint}")
     if not is_count(n) or n < 1:
         yield problem(f"repeats {short(n)} must be a whole number from 1")
@@ -194,6 +201,28 @@ def _check_row(row: Any, i: int, names: Names) -> Iterator[Problem]:
         elif f >= i or f < -max(i, 1):
             exist = f"rows 0 to {i - 1} exist" if i else "only the image, -1, exists"
             yield problem(f"`from` points at row {short(f)}, but above it {exist}")
+
+
+def _check_picks(rows: list[Any], names: Names) -> Iterator[Problem]:
+    """Of a row that gives a list of maps, only `Index` rows may take, each one of them by number and with its channels.
+
+    The rows are well formed.
+    """
+    lists: dict[int, Sequence[int]] = {}
+    for i, (source, _, name, args) in enumerate(rows):
+        lists[i] = names.maps(name, args)
+        for f in source if isinstance(source, list) else [source]:
+            at = f if f >= 0 else i + f
+            if not (maps := lists.get(at)):
+                continue
+            c, k = [*args, *[None, 0][len(args) :]][:2]
+            if name != "Index" or not is_count(k) or not 0 <= k < len(maps):
+                picks = ", ".join(f"[{c}, {k}]" for k, c in enumerate(maps))
+                yield Problem(f"row {at} gives a list of maps; `Index` picks one, with {picks}", i, name)
+            elif c != maps[k]:
+                yield Problem(
+                    f"map {k} of row {at} has {maps[k]} channels, not {short(c)}; write [{maps[k]}, {k}]", i, name
+                )
 
 
 def _text_problem(text: str, taken: frozenset[str]) -> str:
@@ -258,21 +287,3 @@ KEYS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "width_multiple": (_is_multiple, "a number above 0"),
 }
 """Keys whose values have one form, the test of it, and the form in words."""
-
-
-class _Repr(reprlib.Repr):
-    """`repr` of bounded length, whatever nests in what."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.maxlevel, self.maxlist, self.maxdict, self.maxtuple = 3, 6, 6, 6
-        self.maxstring = self.maxother = self.maxlong = 60
-
-    def repr_int(self, x: int, level: int) -> str:
-        return str(x) if x.bit_length() < 200 else f"<a number of {x.bit_length()} bits>"
-
-
-def short(value: Any, limit: int = 60) -> str:
-    """A value in at most `limit` characters."""
-    text = _Repr().repr(value)
-    return text if len(text) <= limit else text[: limit - 1] + "…"

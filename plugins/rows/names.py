@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from types import CodeType, ModuleType
 from typing import Any
 
 from torch import nn
 
-from ..blocks.registry import BLOCKS, PREFIX
+from ..blocks.registry import BLOCKS, PREFIX, spec_of
 from .description import Names
 
 
@@ -51,7 +51,16 @@ def names(tasks: ModuleType, layers_only: bool = False) -> Names:
         *(name for name, found in vars(tasks).items() if not name.startswith(PREFIX) and is_layer(found, tasks)),
         *(f"nn.{name}" for name, found in vars(nn).items() if is_layer(found, tasks)),
     ]
-    return Names(known, near, _locals(tasks.parse_model.__code__))
+
+    def maps(name: str, args: list[Any]) -> Sequence[int]:
+        found: Any = module(name, tasks)
+        spec = spec_of(found)
+        try:
+            return found.map_channels(*args) if spec and spec.maps else ()
+        except (RuntimeError, TypeError, ValueError):
+            return ()  # the row itself tells, when it is built
+
+    return Names(known, near, _locals(tasks.parse_model.__code__), maps)
 
 
 @cache
