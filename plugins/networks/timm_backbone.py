@@ -26,6 +26,11 @@ KEPT = ("eps", "momentum", "inplace")
 """Settings of a network's layers that Ultralytics writes over in every model that it builds."""
 
 
+def published(name: str) -> bool:
+    """Whether timm publishes weights of a network."""
+    return bool(_config(name).has_weights)
+
+
 @register("network", maps=True, source="timm")
 class Timm(nn.Module):
     """A network of timm by name, giving its maps at strides 8, 16 and 32, of which `Index` rows pick.
@@ -48,6 +53,7 @@ class Timm(nn.Module):
 
     mean: Tensor
     deviation: Tensor
+    has_weights = staticmethod(published)
 
     def __init__(self, c1: int, name: str, pretrained: bool = False, strides: Sequence[int] = STRIDES) -> None:
         super().__init__()
@@ -72,11 +78,6 @@ class Timm(nn.Module):
             ValueError, RuntimeError: as for the class.
         """
         return [m.channels for m in _chosen(name, strides)]
-
-    @classmethod
-    def has_weights(cls, name: str) -> bool:
-        """Whether timm publishes weights of a network."""
-        return bool(_config(name).has_weights)
 
     @classmethod
     def out_channels(cls, name: str, pretrained: bool = False, strides: Sequence[int] = STRIDES) -> int:

@@ -6,6 +6,8 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
+import patch_ultralytics
+
 from ..blocks.composition import choice
 from .recipes import Recipe, Rule, recipe
 from .rules import check, with_options
@@ -46,6 +48,7 @@ def compose(
         ValueError: nothing given; a block that is not registered, or cannot be what is asked of it, with those that
             can; a stride below 1.
     """
+    patch_ultralytics.apply()  # which knows the heads, and the blocks of other packages
     asked = {"stage": stage, "gate": gate, "down": down, "up": up, "join": join}
     given = {kind: text for kind, text in asked.items() if text is not None}
     base = None if swap is None else recipe(swap)
