@@ -30,6 +30,7 @@ FUNCTIONS = {
     "activation": "blocks.activation",
     "channel_shuffle": "blocks.shuffle",
     "compare": "comparing",
+    "compose": "swapping",
     "convert_weights": "networks.weights",
     "cost": "inspection.costs",
     "fuse": "blocks.fusing",
@@ -39,6 +40,7 @@ FUNCTIONS = {
     "register": "blocks.registry",
     "replace": "swapping",
     "shufflenet_v1": "networks.shufflenet",
+    "swap_yaml": "swapping",
     "transplant": "transplanting",
     "unregister": "blocks.registry",
 }

@@ -110,6 +110,8 @@ def test_only_module_classes_are_registered(thing: object) -> None:
         ({"row": "conv", "params": "2 + c1 + c3"}, "params has 'c3'; its arguments are c1, c2"),
         ({"row": "conv", "params": "c1 +"}, "is no formula"),
         ({"row": "conv", "limits": {"onyx": "?"}}, "limits has 'onyx'; there are torchscript, onnx"),
+        ({"row": "conv", "stands_for": ("up",)}, "what stands for 'up' has a 'same' row, not 'conv'"),
+        ({"row": "conv", "large": {"c3k": True}}, "large has 'c3k'; there are c1, c2"),
         ({"row": "stage"}, "a 'stage' row's block begins with c1, c2, n"),
         ({"row": "network"}, "needs a class method out_channels"),
     ],

@@ -14,6 +14,7 @@ from .registry import register
 
 @register(
     "same",
+    stands_for=("up",),
     source="CARAFE, 1905.02188",
     example={"c1": 64},
     params="m = (scale*k)**2; c1*mid + 2*mid + enc_k**2*mid*m + 2*m",

@@ -64,6 +64,9 @@ def choice(text: Part) -> Choice:
     except (SyntaxError, ValueError):
         raise ValueError(f"{text!r} names no block; write one as GhostBottleneck or ShuffleUnit(g=4)") from None
     block = find(name)
+    if "d" in options and "d" not in signature_of(block):
+        able = [name for name, cls in BLOCKS.items() if "d" in signature_of(cls)]
+        raise ValueError(f"{name} cannot be dilated; {', '.join(able)} can")
     refuse_unknown(block, options)
     return Choice(block, options)
 
@@ -108,8 +111,9 @@ class Inner:
         self.shortcut, self.act = shortcut, act
         spec, name = self.inner.spec, self.inner.block.__name__
         self.whole = spec.row == "same" or "bottleneck" in spec.places
-        if spec.gate or spec.task or not (self.whole or "conv" in spec.places):
-            raise ValueError(f"{name} cannot be an inner block: its rows do not make c channels of c")
+        if not keeps_shape(self.inner.block):
+            reason = "its rows do not make c channels of c and keep H×W"
+            raise ValueError(f"{name} cannot be an inner block: {reason}; {', '.join(inners())} can")
         if self.gate and not self.gate.spec.gate:
             raise ValueError(f"{self.gate.block.__name__} is no gate; gates are {', '.join(gates())}")
 
@@ -136,6 +140,20 @@ class Inner:
     def around(self, c1: int, c2: int) -> nn.Module:
         """A 1×1 convolution of the stage."""
         return (self.inner.spec.outer or ConvBNAct)(c1, c2, act=self.act)
+
+
+def keeps_shape(cls: type[nn.Module]) -> bool:
+    """Whether a block can be an inner one: it can make c channels of c, and keeps H×W without being told to."""
+    spec = spec_of(cls)
+    if spec is None or spec.gate or spec.task or not {"up", "stage"}.isdisjoint(spec.places):
+        return False
+    stride = signature_of(cls)["s"].default if "s" in signature_of(cls) else 1
+    return stride in (1, EMPTY) and (spec.row == "same" or not {"conv", "bottleneck"}.isdisjoint(spec.places))
+
+
+def inners() -> list[str]:
+    """Names of the blocks that may be inside a stage."""
+    return [name for name, cls in BLOCKS.items() if keeps_shape(cls)]
 
 
 def gates() -> list[str]:

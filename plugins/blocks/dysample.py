@@ -11,7 +11,13 @@ from .geometry import require_divisible, require_positive
 from .registry import register
 
 
-@register("same", source="DySample, 2308.15085", example={"c1": 64}, params="2*g*scale**2*(c1 + 1)")
+@register(
+    "same",
+    stands_for=("up",),
+    source="DySample, 2308.15085",
+    example={"c1": 64},
+    params="2*g*scale**2*(c1 + 1)",
+)
 class DySample(nn.Module):
     """A 1×1 convolution says how far from its bilinear place each new pixel is sampled, a quarter of a pixel to a unit.
 

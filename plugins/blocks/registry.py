@@ -40,7 +40,9 @@ ROWS: dict[str, tuple[str, ...]] = {
 - "network": `[…]` → `Block(c1, …)` giving `Block.out_channels(…)` channels, which a published table fixes
 """
 
-PLACES = ("conv", "bottleneck", "stage")
+PLACES = ("conv", "bottleneck", "stage", "up", "join")
+"""What a block may stand for: "up" is what enlarges a map, "join" what makes one map of several rows."""
+
 TASKS = ("detect", "segment", "classify", "pose", "obb")
 FORMATS = ("torchscript", "onnx", "openvino", "ncnn", "mnn", "dnn")
 """What every block is exported to and compared with torch in, but for its `limits`; "dnn" is OpenCV's, from ONNX."""
@@ -53,7 +55,7 @@ class Spec:
     Attributes:
         row: How its YAML row reads, one of `ROWS`.
         channels: Arguments that are channel counts, and scale with the model's width.
-        stands_for: What it can replace in a model: "conv", "bottleneck", "stage"; by default what its row's kind says.
+        stands_for: What it can replace in a model, of `PLACES`; by default what its row's kind says.
         gate: Whether it weighs maps, so that it may stand on an inner block's branch.
         outer: What makes the 1×1 convolutions of a stage that has it as inner block; by default plain ones.
         task: The task of a model that it is the head of.
@@ -61,6 +63,7 @@ class Spec:
         example: Arguments, c1 first, that show what it has, for drawings and tables.
         maps: Whether it gives a list of maps, of which `Index` rows pick; `map_channels(…)` says the channels of each.
         saves: How many times fewer multiply-adds than the plain convolution its paper predicts, from its arguments.
+        large: Arguments that its rows have at scales m, l and x whatever they say, as Ultralytics' C3k2 has `c3k`.
         params: Its parameter count, batch norms included, as a formula of its arguments: `2*c1*(c1//r)`.
         limits: Formats that it cannot be exported to or does not run in, each with the reason, in a few words.
     """
@@ -75,6 +78,7 @@ class Spec:
     example: Mapping[str, Any] = field(default_factory=dict)
     maps: bool = False
     saves: Callable[[Mapping[str, Any]], float | None] | None = None
+    large: Mapping[str, Any] = field(default_factory=dict)
     params: str = ""
     limits: Mapping[str, str] = field(default_factory=dict)
 
@@ -83,7 +87,8 @@ class Spec:
         """What the block can stand for."""
         if self.stands_for is not None:
             return self.stands_for
-        return (self.row,) if self.row in PLACES and not self.task else ()
+        kind = "join" if self.row == "inputs" else self.row
+        return (kind,) if kind in PLACES and not self.task else ()
 
     def check(self, cls: type[nn.Module]) -> None:
         """Refuse what does not fit the class.
@@ -107,6 +112,7 @@ class Spec:
             "stands_for": (self.places, PLACES),
             "task": ((self.task,) if self.task else (), TASKS),
             "example": (self.example, names),
+            "large": (self.large, names),
             "channels": (self.channels if self.channels != ("c2",) else (), names),
             "limits": (self.limits, FORMATS),
         }
@@ -120,6 +126,9 @@ class Spec:
             raise TypeError(f"{cls.__name__}: params={self.params!r} is no formula: {error.msg}") from error
         if self.gate and self.row != "same":
             raise TypeError(f"{cls.__name__}: a gate keeps its channels, so its row is 'same', not {self.row!r}")
+        for place, row in (("up", "same"), ("join", "inputs")):
+            if place in self.places and self.row != row:
+                raise TypeError(f"{cls.__name__}: what stands for {place!r} has a {row!r} row, not {self.row!r}")
         if self.gate and names[:1] != ["c1"]:
             raise TypeError(f"{cls.__name__}: a gate is made for its channels, so it begins with c1, not {names}")
 

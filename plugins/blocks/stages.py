@@ -137,6 +137,7 @@ class C3k(C3):
     "stage",
     source="YOLO11",
     example={"c1": 128, "c2": 128},
+    large={"c3k": True},
     params="c = int(c2*e); h = max(1, c//2); q = int(c*0.5); 2*c1*c + 4*c + (n + 2)*c*c2 + 2*c2 + n*(2*c*q + 4*q"
     " + 2*q*c + 2*c + 2*(18*q**2 + 4*q) if c3k else 18*c*h + 2*h + 2*c)",
 )

@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..blocks.registry import BLOCKS, PREFIX
+from ..blocks.signature import SUPPLIED, signature_of
 from ..rows.description import ModelYAMLError, image_channels, rows_of
 from ..rows.errors import reason_of, row_problem
 from ..rows.parsing import file_of
@@ -76,9 +78,13 @@ def shapes(x: Any) -> Shapes:
 
 
 def offline(description: dict[str, Any]) -> dict[str, Any]:
-    """A copy whose TorchVision rows do not ask for weights from the network."""
+    """A copy whose rows of other packages' networks do not ask for weights from the network."""
     description = copy.deepcopy(description)
     for row in rows_of(description):
+        block = BLOCKS.get(str(row[2]).removeprefix(PREFIX))
         if row[2] == "TorchVision" and len(row[3]) > 2:
             row[3][2] = None
+        elif str(row[2]).startswith(PREFIX) and block and "pretrained" in signature_of(block):
+            position = [name for name in signature_of(block) if name not in SUPPLIED].index("pretrained")
+            row[3][position : position + 1] = [False] * (position < len(row[3]))
     return description

@@ -26,6 +26,11 @@ KEPT = ("eps", "momentum", "inplace")
 """Settings of a network's layers that Ultralytics writes over in every model that it builds."""
 
 
+def published(name: str) -> bool:
+    """Whether timm publishes weights of a network."""
+    return bool(_config(name).has_weights)
+
+
 @register("network", maps=True, source="timm", example={"c1": 3, "name": "mobilenetv4_conv_small"})
 class Timm(nn.Module):
     """A network of timm by name, giving its maps at strides 8, 16 and 32, of which `Index` rows pick.
@@ -52,6 +57,7 @@ class Timm(nn.Module):
 
     mean: Tensor
     deviation: Tensor
+    has_weights = staticmethod(published)
 
     def __init__(self, c1: int, name: str, pretrained: bool = False, strides: Sequence[int] = STRIDES) -> None:
         super().__init__()

@@ -24,10 +24,11 @@ Plan = tuple[int, int, list[Any]]
 
 @dataclass(frozen=True)
 class Scale:
-    """Width multiple and channel limit of a model's scale."""
+    """Width multiple and channel limit of a model's scale, and whether it is one of the large ones, m, l and x."""
 
     width: float = 1.0
     max_channels: float = math.inf
+    large: bool = False
 
     def __call__(self, c: int) -> int:
         """Channels at this scale: limited, multiplied, rounded up to a multiple of 8, as Ultralytics does."""
@@ -76,8 +77,9 @@ def plan(
     names = list(signature_of(cls))
     for name, value in (defaults or {}).items():
         if name in names[len(full) :]:
-            between = names[len(full) : names.index(name)]
-            full += [*(signature_of(cls)[skipped].default for skipped in between), value]
+            _put(cls, full, name, value)
+    for name, value in spec.large.items() if scale and scale.large else ():
+        _put(cls, full, name, value)
     return _out(cls, spec, given, inputs), n, full
 
 
@@ -106,6 +108,14 @@ def _in_order(cls: type[nn.Module], given: list[Any], supplied: dict[str, Any]) 
         else:
             break
     return full + left
+
+
+def _put(cls: type[nn.Module], full: list[Any], name: str, value: Any) -> None:
+    """Set an argument by name; those between, which nobody gave, have their defaults."""
+    parameters = signature_of(cls)
+    position = list(parameters).index(name)
+    full += [p.default for p in list(parameters.values())[len(full) : position + 1]]
+    full[position] = value
 
 
 def _out(cls: Any, spec: Spec, given: list[Any], inputs: Any) -> int:

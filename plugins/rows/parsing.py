@@ -13,6 +13,9 @@ from .description import ModelYAMLError, check, has_plugins, rows_of
 from .errors import row_problem
 from .names import names
 
+LARGE = ("m", "l", "x")
+"""The letters of the scales at which Ultralytics makes some stages of larger parts."""
+
 
 class Parsing:
     """Answers for one Ultralytics, whose `ultralytics.nn.tasks` is given."""
@@ -64,7 +67,7 @@ class Parsing:
         if scope.get("act"):
             defaults["act"] = self._tasks.Conv.default_act
         legacy = description.get("legacy", scope.get("legacy", True))
-        scale = Scale(scope["width"], scope["max_channels"])
+        scale = Scale(scope["width"], scope["max_channels"], scope.get("scale") in LARGE)
         return *plan(m, inputs, scope["n"], scope["args"], scale, defaults), legacy
 
     def explain(self, error: Exception, scope: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from ..comparing import Store, command, content, describe, fit, require
 from ..files import write_text
 from ..rows.yaml_files import locate
-from ..swapping.yaml_writing import written
+from ..swapping.yaml_text import written
 from ..tables import columns
 from ..transplanting.checkpoint import one_scale
 from .candidates import STOCK, candidates, edits_of

@@ -17,11 +17,14 @@ from torch import nn
 from ..blocks.geometry import same_padding
 from ..blocks.registry import spec_of
 from ..blocks.signature import refuse_unknown, signature_of
+from ..rows.errors import reason_of
 
 GEOMETRY = {
     "conv": ("k", "s", "d"),
     "bottleneck": ("k", "s", "mid", "shortcut"),
     "stage": ("n", "shortcut", "e", "c3k"),
+    "up": ("scale",),
+    "join": (),
 }
 """What a block of each kind is told about its place, as far as its signature has it."""
 
@@ -31,7 +34,8 @@ class Place:
     """A convolution, bottleneck or stage of c1 → c2 channels at stride s, as the block that stands in must keep it.
 
     `n` inner blocks of ratio `e` make a stage, stages themselves where `c3k` is true, `mid` hidden channels a
-    bottleneck. `act` is the activation at the end, None for none.
+    bottleneck. `act` is the activation at the end, None for none. An upsampling ("up") makes maps `scale` times as
+    large, a "join" one map of several of `sources` channels.
     """
 
     kind: str
@@ -46,6 +50,17 @@ class Place:
     c3k: bool = False
     mid: int = 0
     act: nn.Module | None = None
+    scale: int = 1
+    sources: tuple[int, ...] = ()
+
+    def channels(self, block: type[nn.Module]) -> dict[str, Any]:
+        """The channels that `block` is to be called with here, as far as its signature has them."""
+        given = {"c1": list(self.sources) if self.kind == "join" else self.c1, "c2": self.c2}
+        return {name: c for name, c in given.items() if name in signature_of(block)}
+
+
+SIDE = 16
+"""Side of the map on which is tried whether a block fits."""
 
 
 class NoPlace(ValueError):
@@ -101,9 +116,25 @@ def refusal(block: type[nn.Module], place: Place, options: Mapping[str, Any] | N
         return f"{block.__name__} stands for a {' or a '.join(kinds(block)) or 'nothing'}, not for a {place.kind}"
     try:
         with torch.device("meta"):
-            block(place.c1, place.c2, **arguments(block, place, options))
+            block(**place.channels(block), **arguments(block, place, options))
     except ValueError as error:
         return str(error)
+    return None
+
+
+def misfit(block: type[nn.Module], place: Place, options: Mapping[str, Any] | None = None) -> str | None:
+    """Why `block`, which can be built for `place`, makes other maps than are needed there, or None."""
+    size, wanted = SIDE, place.scale * -(-SIDE // place.s)
+    with torch.device("meta"), torch.no_grad():
+        made = block(**place.channels(block), **arguments(block, place, options)).eval()
+        x = [torch.zeros(1, c, size, size) for c in place.sources or (place.c1,)]
+        try:
+            got = tuple(made(x if place.kind == "join" else x[0]).shape)
+        except Exception as error:
+            return f"{block.__name__} cannot run here: {reason_of(error)}"
+    if got != (1, place.c2, wanted, wanted):
+        needed = f"{place.c2}×{wanted}×{wanted}"
+        return f"{block.__name__} makes {'×'.join(map(str, got[1:]))} of {place.c1}×{size}×{size}, not {needed}"
     return None
 
 

@@ -9,14 +9,16 @@ your own is a YAML file of the same form, given in place of a name:
     rules:
       - {stage: C2fDW, stride: 16, options: {d: 2}}
       - {conv: GhostConv, stride: 32, kernel: 3}
+      - {up: DySample}
       - {head: LiteDetect}
 """
 
 from __future__ import annotations
 
 import difflib
+import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,31 +27,49 @@ from ..files import read_yaml
 
 @dataclass(frozen=True)
 class Rule:
-    """`block` stands in for every `kind` ("conv", "stage") whose output is at `stride` or beyond, and in the neck.
+    """`block` stands in for every `kind` of row whose output is at `stride` or beyond, and in the neck.
 
-    `kernel` is the smallest kernel that is worth it; `options` are further arguments of the block. A "head" stands in
-    for the Ultralytics head that it derives from. The first rule of a recipe that fits a row is taken.
+    The kinds are "conv", "stage", "down" (whatever halves a map), "up" (enlarges one), "join" (a concatenation) and
+    "head", which stands in for the Ultralytics head that it derives from. The block of a "stage" may be one for the
+    inside of stages, which then keep their shape; that of a "gate" weighs their inner blocks' maps and leaves the rest.
+    `backbone` and `neck` say where it applies, `kernel` is the smallest kernel of a "conv" that is worth it, `options`
+    are further arguments of the block. The first rule of a recipe that fits a row is taken.
     """
 
     kind: str
     block: str
     stride: int = 16
     kernel: int = 3
+    backbone: bool = True
     neck: bool = True
     options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        options = "".join(f", {key}={value}" for key, value in self.options.items())
+        kernel = f", kernel {self.kernel} or more" if self.kind == "conv" and self.kernel > 1 else ""
+        parts = {True: f"from stride {self.stride} on", False: "in the neck"}[self.backbone]
+        return f"{self.kind:<5} → {self.block}{options}{'' if self.kind == 'head' else f', {parts}{kernel}'}"
 
 
 @dataclass(frozen=True)
 class Recipe:
     """Rules, with what a model made by them is called (`title`), and where they put the blocks.
 
-    In a transplant, blocks take the teacher's activation unless the recipe keeps theirs (`own_activations`).
+    In a transplant, blocks take the teacher's activation unless the recipe keeps theirs (`own_activations`). `label`
+    is what files made by it are called after, `asked` how a command line asks for it.
     """
 
     title: str
     where: str
     rules: tuple[Rule, ...]
     own_activations: bool = False
+    label: str = ""
+    asked: str = ""
+
+    @property
+    def named(self) -> str:
+        """How messages call it."""
+        return self.asked.removeprefix("--swap ")
 
 
 GHOST_STAGES = Rule("stage", "C2fGhost", stride=4)
@@ -110,13 +130,46 @@ RECIPES: dict[str, Recipe] = {
         "A gate on every inner block from stride 16 on and in the neck.",
         (Rule("stage", "C2fSE"),),
     ),
+    "faster": Recipe(
+        "FasterNet's blocks (2303.03667) inside its stages",
+        "Stages from stride 4 on keep their shape: a convolution of a quarter of the channels, then two 1×1 ones.",
+        (Rule("stage", "FasterBlock", stride=4),),
+    ),
+    "star": Recipe(
+        "StarNet's blocks (2403.19967) inside its stages",
+        "Stages keep their shape, from stride 16 on and in the neck: two 7×7 depthwise convolutions are dear before.\n"
+        "Blocks are twice as wide inside, where StarNet's are four times: at that they outweigh a C3k2's bottlenecks.",
+        (Rule("stage", "StarBlock", options={"expand": 2.0}),),
+    ),
+    "uib": Recipe(
+        "universal inverted bottlenecks (MobileNetV4, 2404.10518) inside its stages",
+        "Stages keep their shape, from stride 16 on and in the neck, as in MobileNetV4's convolutional models. Blocks\n"
+        "are twice as wide inside, with both depthwise convolutions.",
+        (Rule("stage", "UIB", options={"expand": 2.0}),),
+    ),
+    "repvit": Recipe(
+        "RepViT's blocks (2307.09283) inside its stages",
+        "Stages from stride 4 on keep their shape; fused, a block is one depthwise convolution and two 1×1 ones.",
+        (Rule("stage", "RepViTBlock", stride=4),),
+    ),
+    "slim-neck": Recipe(
+        "a slim neck of GSConv and VoVGSCSP (2206.02424)",
+        "The backbone stays plain, as the paper has it; convolutions and stages of the neck are swapped.",
+        (Rule("stage", "VoVGSCSP", backbone=False), Rule("conv", "GSConv", kernel=1, backbone=False)),
+    ),
+    "bifpn": Recipe(
+        "BiFPN's weighted sums (EfficientDet, 1911.09070)",
+        "Each concatenation is a sum with a learned weight for each map, of as many channels as the row that it leads\n"
+        "to; maps of other channels go through a 1×1 convolution.",
+        (Rule("join", "WeightedSum", stride=1),),
+    ),
 }
 
 
-KINDS = ("conv", "stage", "head")
+KINDS = ("conv", "stage", "gate", "down", "up", "join", "head")
 
 WORDS = {int: "a whole number", bool: "true or false", dict: "a mapping, such as {d: 2}"}
-KEYS = {"stride": int, "kernel": int, "neck": bool, "options": dict}
+KEYS = {"stride": int, "kernel": int, "backbone": bool, "neck": bool, "options": dict}
 """What a rule in a file may say beside its block, and of what type."""
 
 
@@ -128,8 +181,9 @@ def recipe(name: str | Path) -> Recipe:
         OSError: the file cannot be read.
     """
     name = str(name)
+    label, asked = Path(name).stem, f"--swap {shlex.quote(name)}"
     if name in RECIPES:
-        return RECIPES[name]
+        return replace(RECIPES[name], label=label, asked=asked)
     if not name.endswith((".yaml", ".yml")):
         near = difflib.get_close_matches(name, RECIPES, n=1)
         hint = f"did you mean {near[0]}?" if near else "or give the YAML file of one of your own"
@@ -143,6 +197,8 @@ def recipe(name: str | Path) -> Recipe:
         str(data.get("where", "As its recipe says.")),
         rules,
         bool(data.get("own_activations", False)),
+        label,
+        asked,
     )
 
 
@@ -152,7 +208,7 @@ def _rule(data: Any, where: str) -> Rule:
     rule = dict(data)
     named = [kind for kind in KINDS if kind in rule]
     if len(named) != 1:
-        raise ValueError(f"{where} must name its block once, as `conv: Block`, `stage: Block` or `head: Block`")
+        raise ValueError(f"{where} must name its block once, as `stage: Block`; kinds are {', '.join(KINDS)}")
     block = rule.pop(named[0])
     for key, value in rule.items():
         if key not in KEYS:

@@ -118,6 +118,9 @@ def _block(block: str | type[nn.Module]) -> type[nn.Module]:
     cls = find(block) if isinstance(block, str) else block
     if not kinds(cls):
         raise ValueError(f"{cls.__name__} keeps its input's channels and stands for no convolution or stage")
+    if {*kinds(cls)} <= {"up", "join"}:
+        ask = f"`yolo-plugins yaml MODEL --{kinds(cls)[0]} {cls.__name__}`"
+        raise ValueError(f"{cls.__name__} needs channels that only a model's rows tell, so it goes into a YAML: {ask}")
     return cls
 
 

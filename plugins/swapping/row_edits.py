@@ -2,83 +2,65 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from dataclasses import dataclass
 from typing import Any
 
-from torch import nn
-
-from ..blocks.registry import PREFIX, find
+from ..blocks.composition import Choice
+from ..blocks.registry import PREFIX, find, spec_of
 from ..blocks.signature import signature_of
-from ..models.building import quiet
-from ..models.dry_run import IMAGE, RowError, build, run
-from ..rows.description import image_channels, rows_of, scales_by_size
+from ..rows.description import rows_of
 from ..rows.stock_base import stock_head
-from .places import NoPlace, Place, place_of, refusal, row_arguments, standing
+from .places import Place, misfit, refusal, row_arguments, standing
 from .recipes import Recipe, Rule
+from .rules import check, shapes, stood_in
+from .sites import Site, Stock, sites_of
+
+NOUNS = {"conv": "conv", "down": "downsampling", "up": "upsampling", "join": "join"}
+"""What a row of a kind is called where a recipe has no rule for it; any other is a stage."""
+
+PLURALS = {"down": "downsamplings", "up": "upsamplings", "join": "joins", "head": "head"}
 
 
 @dataclass(frozen=True)
 class RowEdit:
-    """One row: its stock module, and the block that stands in for it or the reason why none does."""
+    """One row: its stock module, and the block that stands in for it or the reason why none does.
+
+    `kind` is its site's, or "head".
+    """
 
     row: int
     stock: str
     block: str = ""
     args: tuple[Any, ...] = ()
     reason: str = ""
-    head: bool = False
-
-
-@dataclass(frozen=True)
-class _Site:
-    """A stock row that is a convolution or stage: its stride, and its places, one a scale, or why it has none."""
-
-    row: int
-    module: str
-    c2: Any
-    neck: bool
-    stride: float
-    places: tuple[Place, ...] = ()
-    reason: str = ""
+    kind: str = ""
 
 
 def edit_rows(description: dict[str, Any], name: str, chosen: Recipe) -> tuple[list[RowEdit], str]:
-    """What a recipe makes of a stock model's rows, and the model's task; the description is left as it is."""
+    """What a recipe makes of a stock model's rows, and the model's task; the description is left as it is.
+
+    Raises:
+        ValueError: a block of the recipe that is not registered, or cannot stand for what its rule says.
+    """
+    stock, asked = stock_of(description, name), looked_at(check(chosen))
+    sites = [site for site in stock.sites if site.kind in asked or (site.halves and "down" in asked)]
+    return [*(_edit_row(site, chosen) for site in sites), *_edit_head(description, chosen)], stock.task
+
+
+def looked_at(chosen: Recipe) -> dict[str, str]:
+    """The kinds of rows that a recipe is told of, and what they are called: convolutions and stages go together."""
+    asked = {rule.kind for rule in chosen.rules}
+    both = not asked.isdisjoint(("conv", "stage", "gate"))
+    plain = {"conv": "convolutions", "stage": "stages", "": ""} if both else {}
+    return plain | {kind: noun for kind, noun in PLURALS.items() if kind in asked}
+
+
+def stock_of(description: dict[str, Any], name: str) -> Stock:
+    """What there is in a stock model."""
     import yaml
 
-    task, sites = _sites(yaml.safe_dump(description), name)
-    return [*(_edit_row(site, chosen) for site in sites), *_edit_head(description, chosen)], task
-
-
-@lru_cache(maxsize=1)
-def _sites(text: str, name: str) -> tuple[str, list[_Site]]:
-    """Task and sites of a model; kept for the next recipe on the same YAML, as models are built for it."""
-    import yaml
-    from ultralytics.nn import tasks
-
-    description = yaml.safe_load(text)
-    scales = scales_by_size(description)
-    layers = [build({**description, "scale": scale, "yaml_file": name}) for scale in scales]
-    strides = _strides(layers[0], image_channels(description))
-    with quiet():
-        task = str(tasks.guess_model_task(description) or "detect")  # it does not know RT-DETR's decoder
-    sites = []
-    for i, (_, n, module, args) in enumerate(rows_of(description)[:-1]):
-        if module.startswith(PREFIX):
-            continue
-        site = _Site(i, module, args[0] if args else None, i >= len(description["backbone"]), strides[i])
-        rows = [scale[i] for scale in layers]
-        try:
-            places = [place_of(m[0] if n > 1 and type(m) is nn.Sequential and _alike(m) else m) for m in rows]
-        except NoPlace as error:
-            sites.append(replace(site, reason=str(error)))
-            continue
-        if found := tuple(place for place in places if place is not None):
-            sites.append(replace(site, places=found))
-    return task, sites
+    return sites_of(yaml.safe_dump(description), name)
 
 
 def reasons(description: dict[str, Any], edits: list[RowEdit]) -> str:
@@ -101,23 +83,46 @@ def apply_edits(description: dict[str, Any], edits: Iterable[RowEdit]) -> None:
             rows[edit.row][2:] = [f"{PREFIX}{edit.block}", list(edit.args)]
 
 
-def _edit_row(site: _Site, chosen: Recipe) -> RowEdit:
-    if site.reason:
-        return RowEdit(site.row, site.module, reason=site.reason)
-    first = site.places[0]
-    kind = "conv" if first.kind == "conv" else "stage"
-    reason = f"has no rule in the recipe, as a {kind}"
+def _edit_row(site: Site, chosen: Recipe) -> RowEdit:
+    """The first rule that fits a site, or why none does: the reason of the last that is for its kind."""
+    reason = site.reason or f"has no rule in the recipe, as a {NOUNS.get(site.kind, 'stage')}"
     for rule in chosen.rules:
-        if rule.kind != kind:
+        places = _places(rule, site)
+        if not places:
             continue
-        cls = find(rule.block)
-        stands = [standing(cls, place) for place in site.places]
-        refused = (refusal(cls, place, rule.options) for place in stands)
-        found = _out_of_reach(rule, first, site.stride, site.neck) or next((r for r in refused if r), None)
+        block = stood_in(rule, site.module)
+        if block is None:
+            reason = f"has no place for a gate, which {', '.join(shapes())} have; name a stage as well"
+            continue
+        found = _out_of_reach(rule, places[0], site) or _refused(block, places)
         if found is None:
-            return RowEdit(site.row, site.module, rule.block, (site.c2, *row_arguments(cls, stands[0], rule.options)))
+            return RowEdit(site.row, site.module, block.block.__name__, _row(block, site, places[0]), kind=site.kind)
         reason = found
-    return RowEdit(site.row, site.module, reason=reason)
+    return RowEdit(site.row, site.module, reason=reason, kind=site.kind)
+
+
+def _places(rule: Rule, site: Site) -> tuple[Place, ...]:
+    """The places of a site, one a scale, as a rule of that kind sees them; none where it is not for such a site."""
+    if rule.kind == "down":
+        return site.halves if site.kind != "conv" else tuple(p for p in site.places if p.s == 2)
+    return site.places if {"gate": "stage"}.get(rule.kind, rule.kind) == site.kind else ()
+
+
+def _refused(block: Choice, places: tuple[Place, ...]) -> str | None:
+    """Why a block cannot stand at one of the places, or None."""
+    cls = block.block
+    stands = [standing(cls, place) for place in dict.fromkeys(places)]
+    refused = next((reason for place in stands if (reason := refusal(cls, place, block.options))), None)
+    return refused or misfit(cls, stands[0], block.options)  # what it makes of a map is the same at every scale
+
+
+def _row(block: Choice, site: Site, place: Place) -> tuple[Any, ...]:
+    """The arguments of the row, channel counts unscaled."""
+    cls = block.block
+    spec = spec_of(cls)
+    assert spec is not None
+    given = row_arguments(cls, standing(cls, place), block.options)
+    return tuple(given) if spec.row == "same" else (site.c2, *given)
 
 
 def _edit_head(description: dict[str, Any], chosen: Recipe) -> list[RowEdit]:
@@ -126,33 +131,21 @@ def _edit_head(description: dict[str, Any], chosen: Recipe) -> list[RowEdit]:
     rules = [rule for rule in chosen.rules if rule.kind == "head"]
     fitting = next((rule for rule in rules if stock_head(f"{PREFIX}{rule.block}") == module), None)
     if fitting is None:
-        return [RowEdit(i, module, reason="the recipe has no head of this kind", head=True)] if rules else []
+        return [RowEdit(i, module, reason="the recipe has no head of this kind", kind="head")] if rules else []
     if description.get("end2end"):
-        return [RowEdit(i, module, reason=f"is end-to-end, which {fitting.block} is not", head=True)]
+        return [RowEdit(i, module, reason=f"is end-to-end, which {fitting.block} is not", kind="head")]
     names = [name for name in signature_of(find(fitting.block)) if name != "c1"]
     row = [fitting.options.get(name, arg) for name, arg in zip(names, args, strict=False)]
-    return [RowEdit(i, module, fitting.block, tuple(row), head=True)]
+    return [RowEdit(i, module, fitting.block, tuple(row), kind="head")]
 
 
-def _out_of_reach(rule: Rule, place: Place, stride: float, neck: bool) -> str | None:
-    if neck and not rule.neck:
+def _out_of_reach(rule: Rule, place: Place, site: Site) -> str | None:
+    if site.neck and not rule.neck:
         return "is in the neck, which the recipe leaves"
-    if not neck and stride < rule.stride:
-        return f"is at stride {stride:g}; the recipe begins at {rule.stride}"
-    if place.kind == "conv" and place.k < rule.kernel:
+    if not site.neck and not rule.backbone:
+        return "is in the backbone, which the recipe leaves"
+    if not site.neck and site.stride < rule.stride:
+        return f"is at stride {site.stride:g}; the recipe begins at {rule.stride}"
+    if rule.kind == "conv" and place.k < rule.kernel:
         return f"has a {place.k}×{place.k} kernel; the recipe begins at {rule.kernel}×{rule.kernel}"
     return None
-
-
-def _alike(layers: nn.Sequential) -> bool:
-    return len({type(layer) for layer in layers}) == 1
-
-
-def _strides(layers: nn.Sequential, channels: int) -> list[float]:
-    """Stride of each row's output, of one that is no map infinity."""
-    try:
-        maps = run(layers, channels)
-    except RowError as error:  # a head that takes text besides the image
-        maps = error.maps
-    strides = [IMAGE / shapes[0][2] if len(shapes) == 1 and len(shapes[0]) == 4 else math.inf for shapes in maps]
-    return strides + [math.inf] * (len(layers) - len(strides))

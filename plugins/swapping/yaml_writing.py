@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,14 +10,17 @@ from typing import Any
 import patch_ultralytics
 
 from ..blocks.counting import parameters
-from ..blocks.registry import BLOCKS
 from ..models.building import from_text
-from ..rows.description import check, read, rows_of
+from ..models.dry_run import RowError, build, offline, run
+from ..rows.description import ModelYAMLError, Problem, check, image_channels, read, rows_of, scales_by_size
 from ..rows.names import names
 from ..rows.yaml_files import stock_file, with_scale
 from ..tables import columns
-from .recipes import recipe
-from .row_edits import RowEdit, edit_rows, reasons
+from .backbones import Backbone, backbone_of
+from .recipes import Recipe, recipe
+from .row_edits import RowEdit, edit_rows, looked_at, reasons, stock_of
+from .row_text import listed
+from .yaml_text import edited, with_figures
 
 TASKS = {
     "detect": "detection",
@@ -29,104 +31,103 @@ TASKS = {
     "semantic": "semantic segmentation",
     "depth": "depth estimation",
 }
-ROW = re.compile(r"^(  - \[.*\])\s*(?:#\s*(.*?))?\s*$")
-SCALE = re.compile(r"^  ([a-z]): (\[[^\]]*\])")
 NEW_HEAD = {"C3k2", "A2C2f", "C2fCIB"}
 """Rows by whose presence Ultralytics tells that a model has YOLO11's lighter head; swapped, the YAML must say it."""
 
 
 @dataclass(frozen=True)
 class SwappedYAML:
-    """The edited YAML's text, its usual file name, and what became of each row that a recipe may swap."""
+    """The edited YAML's text, its usual file name, and what became of each row that the recipe may swap."""
 
     name: str
     text: str
     edits: list[RowEdit]
+    recipe: Recipe | None = None
+    backbone: Backbone | None = None
 
     def report(self) -> str:
         """What was swapped and what was left, a line a row."""
-        rows = [["row", "stock", "now", ""]]
-        for edit in self.edits:
-            now = f"plugins.{edit.block}" if edit.block else "stays"
-            rows.append([str(edit.row), edit.stock, now, edit.reason or _listed(edit.args)])
-        swapped = sum(bool(edit.block) for edit in self.edits)
-        return f"{columns(rows)}\n\n{swapped} of {_counted(self.edits)} swapped"
+        said = [] if self.backbone is None else [self.backbone.report()]
+        if self.recipe:
+            rows = [["row", "stock", "now", ""]]
+            for edit in self.edits:
+                now = f"plugins.{edit.block}" if edit.block else "stays"
+                rows.append([str(edit.row), edit.stock, now, edit.reason or listed(edit.args)])
+            swapped = sum(bool(edit.block) for edit in self.edits)
+            said += [columns(rows), f"{swapped} of {_counted(self.edits, self.recipe)} swapped"]
+        return "\n\n".join(said)
 
 
-def swap_yaml(model: str, swap: str, *, figures: bool = True) -> SwappedYAML:
-    """Edit a stock YAML by a recipe.
+def swap_yaml(
+    model: str, swap: str | Path | Recipe | None = None, *, backbone: str | None = None, figures: bool = True
+) -> SwappedYAML:
+    """Edit a stock YAML by a recipe, or put another backbone under its neck, or both.
 
     Args:
         model: A YAML that Ultralytics ships, by bare name with or without a scale letter, or a path.
-        swap: A recipe's name, or the YAML file of one.
+        swap: A recipe, by name, as the YAML file of one, or what `compose` made.
+        backbone: A network of another package in place of the backbone, such as `timm:mobilenetv4_conv_small`.
         figures: Count parameters and GFLOPs of each scale for the file's head; takes a second a scale.
 
     Raises:
         FileNotFoundError: no such YAML; names near ones.
-        ValueError: no such recipe, a block that is not registered, or no row that it can be applied to.
+        ValueError: neither recipe nor backbone; no such recipe or network; a block that is not registered or cannot
+            stand for what the recipe says; no row that it can be applied to; or blocks that do not fit together.
     """
+    if swap is None and backbone is None:
+        raise ValueError("give a recipe or a backbone")
     patch_ultralytics.apply()
     from ultralytics.nn import tasks
 
-    file, chosen = stock_file(model), recipe(swap)
-    for rule in chosen.rules:
-        if rule.block not in BLOCKS:
-            raise ValueError(f"recipe {swap}: no block is called {rule.block!r}; `yolo-plugins list` shows them")
+    chosen = swap if isinstance(swap, Recipe) else recipe(swap) if swap is not None else None
+    file = stock_file(model)
     stock, text = read(file), file.read_text(encoding="utf-8")
     check(stock, str(file), names(tasks))
-    edits, task = edit_rows(stock, file.name, chosen)
-    if not any(edit.block for edit in edits):
-        raise ValueError(f"{file.name}: no row can be swapped by {swap}: {reasons(stock, edits)}")
-    label = Path(swap).stem
-    name = light_name(file.stem, label)
-    body = _edited_text(text, file, edits)
-    if NEW_HEAD & {edit.stock for edit in edits} and not NEW_HEAD & _kept_modules(stock, edits):
+    under = backbone_of(stock, stock_of(stock, file.name), file.name, backbone) if backbone else None
+    edits = edit_rows(stock, file.name, chosen)[0] if chosen else []
+    if under:
+        edits = [edit for edit in edits if edit.row in under.kept]
+    if chosen and not any(edit.block for edit in edits):
+        raise ValueError(f"{file.name}: no row can be swapped by {chosen.named}: {reasons(stock, edits)}")
+    name = light_name(file.stem, "-".join(part.label for part in (under, chosen) if part))
+    body = edited(text, file, edits, under)
+    if NEW_HEAD & {row[2] for row in rows_of(stock)} and not NEW_HEAD & _kept_modules(stock, edits, under):
         note = r"\1\nlegacy: False # the head stays YOLO11's, whose rows are no longer here"
         body = re.sub(r"^(nc: .*)$", note, body, count=1, flags=re.M)
+    _try(body, name, stock_of(stock, file.name).blind is not None)
     costs = _figures(body, name) if figures else {}
-    where = chosen.where.replace("\n", "\n# ")
-    head = (
-        f"# {_family(file.stem)} {TASKS.get(task, task)} with {chosen.title}.\n# {where}\n"
-        f"# Rows are those of {file.name} one for one, so what is untouched takes its pretrained weights by name.\n"
-        f"# {sum(bool(edit.block) for edit in edits)} of its {_counted(edits)} are swapped: "
-        f"`yolo-plugins yaml {file.name} --swap {swap}`\n\n"
-    )
-    return SwappedYAML(name, head + _with_figures(body, name, costs), edits)
+    task = stock_of(stock, file.name).task
+    head = _head(file, task, chosen, edits, under)
+    return SwappedYAML(name, f"{head}\n\n{with_figures(body, name, costs)}", edits, chosen, under)
 
 
-def written(description: dict[str, Any], edits: Iterable[RowEdit], head: str) -> str:
-    """A model's description with rows edited, as the text of a YAML: `head` as comments, then a row a line."""
-    swaps = {edit.row: edit for edit in edits if edit.block}
-    lines = [f"# {line}" for line in head.splitlines()] + [""]
-    for key, value in description.items():
-        if isinstance(value, dict):
-            lines += [f"{key}:", *(f"  {name}: {_plain(one)}" for name, one in value.items())]
-        elif key not in ("backbone", "head", "scale", "yaml_file"):
-            lines.append(f"{key}: {_plain(value)}")
-    for part, first in (("backbone", 0), ("head", len(description["backbone"]))):
-        lines += ["", f"{part}:"]
-        for i, row in enumerate(description[part], first):
-            same = f"  - [{_written(row[0])}, {row[1]}, {row[2]}, {_written(row[3])}]"
-            lines.append(_row_text(row, swaps[i], None) if i in swaps else same)
-    return "\n".join(lines) + "\n"
+def _head(file: Path, task: str, chosen: Recipe | None, edits: list[RowEdit], under: Backbone | None) -> str:
+    """What the file says of itself."""
+    titles = [part.title for part in (chosen, under) if part]
+    rows = f"Rows are those of {file.name} one for one, so what is untouched takes its pretrained weights by name."
+    if under:
+        rows = under.where(file.name)
+    asked = [part.asked for part in (chosen, under) if part]
+    command = f"`yolo-plugins yaml {file.name} {' '.join(asked)}`"
+    lines = [f"{_family(file.stem)} {TASKS.get(task, task)} with {' and '.join(titles)}."]
+    lines += chosen.where.split("\n") if chosen else []
+    lines += [rows]
+    swapped = sum(bool(edit.block) for edit in edits)
+    lines += [
+        f"{swapped} of its {_counted(edits, chosen)} are swapped: {command}" if chosen else f"Written by {command}"
+    ]
+    return "\n".join(f"# {line}" for line in lines)
 
 
-def _plain(value: Any) -> str:
-    """A value in one line of YAML."""
-    import yaml
-
-    return str(yaml.safe_dump([value], default_flow_style=True, width=10**6)).strip()[1:-1]
-
-
-def _counted(edits: list[RowEdit]) -> str:
-    """How many rows a recipe looked at, and what they are: the head only where it has rules for one."""
-    kinds = "convolutions, stages and head" if any(edit.head for edit in edits) else "convolutions and stages"
-    return f"{len(edits)} {kinds}"
+def _counted(edits: list[RowEdit], chosen: Recipe) -> str:
+    """How many rows a recipe looked at, and what they are."""
+    *first, last = filter(None, looked_at(chosen).values())
+    return f"{len(edits)} {', '.join(first)}{' and ' * bool(first)}{last}"
 
 
-def _kept_modules(stock: dict[str, Any], edits: list[RowEdit]) -> set[str]:
+def _kept_modules(stock: dict[str, Any], edits: list[RowEdit], under: Backbone | None) -> set[str]:
     gone = {edit.row for edit in edits if edit.block}
-    return {row[2] for i, row in enumerate(rows_of(stock)) if i not in gone}
+    return {row[2] for i, row in enumerate(rows_of(stock)) if i not in gone and (under is None or i in under.kept)}
 
 
 def light_name(stem: str, label: str) -> str:
@@ -136,39 +137,27 @@ def light_name(stem: str, label: str) -> str:
     return f"{stem[:at]}-{label}{stem[at:]}.yaml"
 
 
-def _edited_text(text: str, file: Path, edits: list[RowEdit]) -> str:
-    """The stock text from its first key on, with the edited rows; comments of a file's own head and parts go."""
+def _try(text: str, name: str, blind: bool) -> None:
+    """Build and run the model without memory, at its smallest scale.
+
+    Args:
+        text: The YAML.
+        name: Its file name.
+        blind: Whether the stock model cannot be run on an image alone.
+
+    Raises:
+        ModelYAMLError: a row that cannot be built, or that cannot run on what it is given.
+    """
     import yaml
 
-    swaps = {edit.row: edit for edit in edits if edit.block}
-    lines, i = [], 0
-    for line in text.splitlines():
-        if re.match(r"^#", line):
-            continue
-        match = ROW.match(line)
-        if match:
-            if i in swaps:
-                line = _row_text(yaml.safe_load(match[1])[0], swaps[i], match[2])
-            i += 1
-        lines.append(line)
-    if i != len(rows_of(yaml.safe_load(text))):
-        raise ValueError(f"{file}: rows must be written one a line, as `  - [from, repeats, module, [arguments]]`")
-    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip() + "\n"
-
-
-def _row_text(row: list[Any], edit: RowEdit, comment: str | None) -> str:
-    note = ", ".join(part for part in (comment, f"was {edit.stock}") if part)
-    return f"  - [{_written(row[0])}, {row[1]}, plugins.{edit.block}, {_listed(edit.args)}] # {note}"
-
-
-def _listed(values: tuple[Any, ...]) -> str:
-    return f"[{', '.join(map(_written, values))}]"
-
-
-def _written(value: Any) -> str:
-    if isinstance(value, list):
-        return _listed(tuple(value))
-    return f'"{value}"' if isinstance(value, str) and value not in ("nc", "None") else str(value)
+    description = yaml.safe_load(text)
+    layers = build({**description, "scale": scales_by_size(description)[0], "yaml_file": name})
+    try:
+        run(layers, image_channels(description))
+    except RowError as error:
+        if not blind:
+            module = rows_of(description)[error.row][2]
+            raise ModelYAMLError(name, Problem(error.reason, error.row, module)) from error
 
 
 def _figures(text: str, name: str) -> dict[str, tuple[int, float]]:
@@ -176,34 +165,13 @@ def _figures(text: str, name: str) -> dict[str, tuple[int, float]]:
     import yaml
     from ultralytics.utils.torch_utils import get_flops
 
+    description = offline(yaml.safe_load(text))
+    text = yaml.safe_dump(description, sort_keys=False)
     costs = {}
-    for scale in yaml.safe_load(text).get("scales") or [""]:
+    for scale in description.get("scales") or [""]:
         with from_text(text, with_scale(name, scale)) as yolo:
             costs[scale] = (parameters(yolo.model), get_flops(yolo.model, 640))
     return costs
-
-
-def _with_figures(text: str, name: str, costs: dict[str, tuple[int, float]]) -> str:
-    """The text with counted figures for the stock ones: a comment at each scale, or at `nc` for a model without."""
-    first = with_scale(name, next(iter(costs), ""))
-    note = f"figures before fusing at 640×640: `yolo-plugins info {first}`"
-    lines = []
-    for line in text.splitlines():
-        match = SCALE.match(line)
-        if line.strip() == "# [depth, width, max_channels]":
-            continue
-        if line.startswith("scales:"):
-            line = f"scales: # [depth, width, max_channels]{'; ' + note if costs else ''}"
-        elif match:
-            line = f"  {match[1]}: {match[2]}" + (f" # {_cost(*costs[match[1]])}" if costs else "")
-        elif line.startswith("nc:") and "" in costs:
-            line = f"{line}; {_cost(*costs[''])}, {note}"
-        lines.append(line)
-    return "\n".join(lines) + "\n"
-
-
-def _cost(params: int, gflops: float) -> str:
-    return f"{params:,} parameters" + (f", {gflops:.1f} GFLOPs" if gflops else "")
 
 
 def _family(stem: str) -> str:

@@ -29,7 +29,7 @@ def transplant_checkpoint(
     images: str | Path,
     output: str | Path,
     *,
-    swap: str | None = None,
+    swap: str | Path | Recipe | None = None,
     model: str | None = None,
     imgsz: int | None = None,
     batch: int = 8,
@@ -45,7 +45,7 @@ def transplant_checkpoint(
         checkpoint: The trained `.pt`; it is only read.
         images: A folder of images like those that it was trained on.
         output: The `.pt` to write, for `yolo val`, `yolo train` and the rest.
-        swap: A recipe's name or file; or
+        swap: A recipe's name or file, or what `compose` made; or
         model: a model YAML whose rows are aligned with the checkpoint's.
         imgsz: Longer side of the images; by default what the checkpoint was trained at.
         batch: Images a step; with `vertical_flips`, for images without an up and down, mirrored top to bottom too.
@@ -97,15 +97,17 @@ def rebuilt(network: Any, description: dict[str, Any]) -> Any:
     return type(network)(description, ch=channels, nc=description["nc"], verbose=False).float()
 
 
-def _student(teacher: Any, name: str, swap: str | None, model: str | None, keep_activations: bool) -> Any:
+def _student(
+    teacher: Any, name: str, swap: str | Path | Recipe | None, model: str | None, keep_activations: bool
+) -> Any:
     """The untrained light model: the teacher's YAML edited by a recipe, or the YAML given, at the teacher's scale."""
     description = copy.deepcopy(teacher.yaml)
     if swap is not None and model is None:
-        chosen = recipe(swap)
+        chosen = swap if isinstance(swap, Recipe) else recipe(swap)
         keep_activations |= chosen.own_activations
         edits = recipe_edits(teacher, chosen, name)
         if not any(edit.block for edit in edits):
-            raise ValueError(f"{name}: no row can be swapped by {swap}: {reasons(description, edits)}")
+            raise ValueError(f"{name}: no row can be swapped by {chosen.named}: {reasons(description, edits)}")
         apply_edits(description, edits)
     elif model is not None and swap is None:
         description = _aligned(description, model)

@@ -7,6 +7,7 @@ Each light model is built at its smallest scale and run forward and backward onc
 
 import argparse
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -73,12 +74,18 @@ def pair(stock: str, kind: str) -> Pair:
     except ValueError as error:
         return Pair(stock, kind, refused=str(error))
     scale = scales_by_size(yaml.safe_load(swapped.text))[0]
-    with from_text(stock_file(stock).read_text(encoding="utf-8"), with_scale(stock, scale)) as yolo:
-        before = parameters(yolo.model)
+    before = stock_parameters(stock, scale)
     with from_text(swapped.text, with_scale(swapped.name, scale)) as yolo:
         train_a_step(yolo.model)
         after = parameters(yolo.model)
     return Pair(stock, kind, sum(bool(e.block) for e in swapped.edits), len(swapped.edits), (before, after))
+
+
+@cache
+def stock_parameters(stock: str, scale: str) -> int:
+    """Parameters of a stock model."""
+    with from_text(stock_file(stock).read_text(encoding="utf-8"), with_scale(stock, scale)) as yolo:
+        return parameters(yolo.model)
 
 
 def train_a_step(model: Any) -> None:

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import argparse
 
+from .. import swap_options
+
 HELP = "make a trained checkpoint light, and keep what it learned"
-PASSED_ON = ("swap", "model", "imgsz", "batch", "nc", "vertical_flips", "keep_activations")
+PASSED_ON = ("model", "imgsz", "batch", "nc", "vertical_flips", "keep_activations")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("checkpoint", metavar="CHECKPOINT", help="the trained .pt")
-    what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--swap", metavar="RECIPE", help="which blocks go where; see `yolo-plugins yaml --recipes`")
-    what.add_argument("--model", metavar="YAML", help="a light model YAML whose rows are aligned with the checkpoint's")
+    swap_options.add(parser)
+    aligned = "or a light model YAML whose rows are aligned with the checkpoint's"
+    parser.add_argument("--model", metavar="YAML", help=aligned)
     parser.add_argument("--images", required=True, metavar="FOLDER", help="images, without labels")
     parser.add_argument("-o", "--output", required=True, metavar="FILE", help="the .pt to write")
     parser.add_argument("--force", action="store_true", help="replace FILE if it exists")
@@ -45,6 +47,9 @@ def run(args: argparse.Namespace) -> None:
         value = getattr(args, name)
         if value is not None and value < (0 if name.endswith("steps") else 1):
             raise ValueError(f"--{name.replace('_', '-')} {value} is too small")
+    swap = swap_options.chosen(args)
+    if (swap is None) == (args.model is None):
+        raise ValueError("give either which blocks go where, such as --swap ghost, or the --model that has them")
     given = {"block_steps": args.block_steps, "joint_steps": args.joint_steps, "seed": args.seed}
     schedule = Schedule(**{key: value for key, value in given.items() if value is not None})
     begin = time.time()
@@ -54,5 +59,7 @@ def run(args: argparse.Namespace) -> None:
             print(f"{phase} {step}/{steps}  loss {loss:.3f}  {time.time() - begin:.0f} s", flush=True)
 
     paths, passed_on = (args.checkpoint, args.images, args.output), {name: getattr(args, name) for name in PASSED_ON}
-    report, (before, after) = transplant_checkpoint(*paths, schedule=schedule, progress=progress, **passed_on)
+    report, (before, after) = transplant_checkpoint(
+        *paths, swap=swap, schedule=schedule, progress=progress, **passed_on
+    )
     print(f"\n{report}\nparameters {before:,} → {after:,} ({change(after, before)})\nwritten: {args.output}")
