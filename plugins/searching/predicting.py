@@ -9,8 +9,9 @@ block to block. The model's time is taken as
                                                            v ~ N(0, of_options²), one for each block at each row,
 
 where `a` is the row's time alone. `rest` is fitted freely, s, u and v as far as the whole models ask for them: a
-Gaussian process (universal kriging). The spreads of u, v and of the noise are those under which each model is most
-probable given the others (Rasmussen and Williams, Gaussian Processes for Machine Learning, 5.4.2).
+Gaussian process (universal kriging). A few models do not tell for sure what the spreads of u, v and of the noise are:
+fits with all that come into question are averaged, each weighed by how probable it makes each model given the others
+(Rasmussen and Williams, Gaussian Processes for Machine Learning, 5.4.2).
 """
 
 from __future__ import annotations
@@ -58,8 +59,11 @@ def fitted(alone: Mapping[tuple[int, str], float], models: Sequence[Choice], tim
         raise ValueError(f"a fit needs at least three models with their times, got {len(models)} and {len(times)}")
     design, y = _Design(alone, models), np.asarray(times, float)
     fits = [_Fit(design, y, *spreads) for spreads in product(SPREADS, SPREADS, NOISES)]
-    best = max(fits, key=lambda fit: fit.likelihood)
-    return Prediction(best.rest, best.inside())
+    likelihoods = np.array([fit.likelihood for fit in fits])
+    shares = np.exp(likelihoods - likelihoods.max())
+    shares /= shares.sum()
+    inside = np.maximum(shares @ [fit.inside() for fit in fits], 0)
+    return Prediction(float(shares @ [fit.rest for fit in fits]), dict(zip(design.keys, inside.tolist(), strict=True)))
 
 
 def uncorrected(alone: Mapping[tuple[int, str], float], model: Choice, time: float) -> Prediction:
@@ -79,7 +83,7 @@ class _Design:
 
 
 class _Fit:
-    """The fit with given spreads, and how probable each model is in it given the others."""
+    """The fit with given spreads, and the log of how probable each model is given the others."""
 
     def __init__(self, design: _Design, y: Array, of_names: float, of_options: float, noise: float) -> None:
         self._design, self._spreads = design, (of_names, of_options)
@@ -93,16 +97,15 @@ class _Fit:
         self.rest = float(gain @ (y - total))
         self._weights = left @ (y - total)
         own = np.diag(left)
-        self.likelihood = float(np.sum(np.log(own) - self._weights**2 / own))
+        self.likelihood = float(np.sum(np.log(own) - self._weights**2 / own)) / 2
 
-    def inside(self) -> dict[tuple[int, str], float]:
+    def inside(self) -> Array:
         """Each option's time in a model."""
         (of_names, of_options), design, weights = self._spreads, self._design, self._weights
         slope = 1 + SLOPE**2 * design.held.sum(1) @ weights
         shared = of_names**2 * design.named @ (design.held @ design.named).T @ weights
         own = of_options**2 * design.held.T @ weights
-        inside = design.alone * (slope + shared + own)
-        return dict(zip(design.keys, np.maximum(inside, 0).tolist(), strict=True))
+        return np.asarray(design.alone * (slope + shared + own))
 
 
 def errors(prediction: Prediction, models: Sequence[Choice], times: Sequence[float]) -> list[float]:
