@@ -1,90 +1,170 @@
-"""Light detection and segmentation heads: Ultralytics' own, with branches of depthwise-separable convolutions.
+"""Light heads for boxes, oriented boxes and keypoints: Ultralytics' own, with branches of depthwise-separable layers.
 
 The stock head is 41 % of yolov8n's multiply-adds at 80 classes. Loss, decoding, export and NMS are inherited.
+
+All of them take, after what is their own: `reg_max`, where 1 predicts distances themselves instead of distributions
+over 0 … reg_max − 1; `k`, the depthwise kernel; `act`; `form`, how much of that the tasks share: "separate", "shared",
+"merged" or "zero" (`yolo_plugins.heads.branches.FORMS`); `end2end`, whether there is a one-to-one half beside the
+one-to-many half (Ultralytics 8.4 and newer). A YAML's keys `reg_max` and `end2end` hold for rows that do not say it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from torch import Tensor, nn
-from ultralytics.nn.modules import Detect, Segment
+from torch import nn
+from ultralytics.nn.modules import OBB, Detect, Pose
 
 from ..blocks.activation import Act
-from ..blocks.conv import ConvBNAct
-from ..blocks.registry import part, register
-from .branches import LightHead, require_maps, separable
+from ..blocks.geometry import require_positive
+from ..blocks.registry import register
+from .branches import LightBranches, LightHead, parent
 
 
 @register("inputs", channels=(), task="detect")  # classes do not scale by width
 class LiteDetect(LightHead, Detect):
     """Per map and task one depthwise k×k → 1×1 → 1×1 output: 4 · reg_max for boxes, nc for classes.
 
-    `reg_max=1` predicts distances themselves instead of distributions over 0 … reg_max − 1. `form` says how much of
-    that boxes and classes share: "separate", "shared", "merged" or "zero" (`yolo_plugins.heads.branches.FORMS`).
-
-    Shape: maps (B, c1[i], H_i, W_i) → raw predictions in training, else boxes and scores (B, 4 + nc, Σ H_i·W_i).
+    Shape: maps (B, c1[i], H_i, W_i) → raw predictions in training, else boxes and scores (B, 4 + nc, Σ H_i·W_i), or
+    the best 300 (B, 300, 6) end to end.
 
     Raises:
-        ValueError: an even kernel, a count below 1, or an unknown form.
-    """
-
-    def __init__(
-        self, c1: Sequence[int], nc: int, reg_max: int = 16, k: int = 5, act: Act = "relu", form: str = "separate"
-    ) -> None:
-        require_maps("LiteDetect", c1, k, nc=nc, reg_max=reg_max)
-        super().__init__(nc=nc, ch=tuple(c1))
-        self.lighten(c1, reg_max, k, act, form)
-
-
-@register("inputs", channels=("npr",), task="segment")
-class LiteSegment(LightHead, Segment):
-    """`LiteDetect` with mask coefficients and prototypes, both from depthwise-separable convolutions.
-
-    `nm` is the number of prototypes, `npr` their hidden channels.
-
-    Shape: as `LiteDetect`, with nm coefficients more an anchor, and prototypes (B, nm, 2·H_0, 2·W_0).
-
-    Raises:
-        ValueError: as `LiteDetect`.
+        ValueError: an even kernel, a count below 1, an unknown form, or `end2end` with a release that has none.
     """
 
     def __init__(
         self,
         c1: Sequence[int],
         nc: int,
-        nm: int = 32,
-        npr: int = 256,
         reg_max: int = 16,
         k: int = 5,
         act: Act = "relu",
         form: str = "separate",
+        end2end: bool = False,
     ) -> None:
-        require_maps("LiteSegment", c1, k, nc=nc, nm=nm, npr=npr, reg_max=reg_max)
-        super().__init__(nc=nc, nm=nm, npr=npr, ch=tuple(c1))
-        make = self.lighten(c1, reg_max, k, act, form)
-        self.cv4 = make(max(c1[0] // 4, nm), nm)
-        self.proto = LiteProto(make.inputs[0], npr, nm, act)  # type: ignore[assignment]
-
-    def branches(self) -> list[str]:
-        """Names of its parts that each make one map of one, as they are called in the stock head."""
-        return [*super().branches(), "proto"]
+        self.build(c1, k, end2end, nc=nc)
+        self.lighten(LightBranches(c1, max(c1[0], 4 * reg_max), k, act, form), reg_max)
 
 
-@part
-class LiteProto(nn.Module):
-    """Mask prototypes: separable 3×3 → ×2 nearest → separable 3×3, at c_ channels → 1×1 to c2.
+@register("inputs", channels=(), task="detect", source="YOLOv10, 2405.14458")
+class LiteV10Detect(LightHead, parent("v10Detect")):  # type: ignore[misc]
+    """`LiteDetect` with the two halves of YOLOv10's head, always end to end.
 
-    Shape: (B, c1, H, W) → (B, c2, 2·H, 2·W).
+    Shape: as `LiteDetect`.
+
+    Raises:
+        ValueError: as `LiteDetect`, or a release without YOLOv10.
     """
 
-    def __init__(self, c1: int, c_: int, c2: int, act: Act = "relu") -> None:
-        super().__init__()
-        self.cv1 = nn.Sequential(*separable(c1, c_, 3, act))
-        self.upsample = nn.Upsample(scale_factor=2, mode="nearest")
-        self.cv2 = nn.Sequential(*separable(c_, c_, 3, act))
-        self.cv3 = ConvBNAct(c_, c2, act=act)
+    def __init__(
+        self, c1: Sequence[int], nc: int, reg_max: int = 16, k: int = 5, act: Act = "relu", form: str = "separate"
+    ) -> None:
+        self.build(c1, k, nc=nc)
+        self.lighten(LightBranches(c1, max(c1[0], 4 * reg_max), k, act, form), reg_max)
 
-    def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = self.cv3(self.cv2(self.upsample(self.cv1(x))))
-        return y
+
+class _Angles(LightHead):
+    """What `LiteOBB` and `LiteOBB26` have in common."""
+
+    def __init__(
+        self,
+        c1: Sequence[int],
+        nc: int,
+        ne: int = 1,
+        reg_max: int = 16,
+        k: int = 5,
+        act: Act = "relu",
+        form: str = "separate",
+        end2end: bool = False,
+    ) -> None:
+        self.build(c1, k, end2end, nc=nc, ne=ne)
+        make = LightBranches(c1, max(c1[0], 4 * reg_max), k, act, form)
+        self.lighten(make, reg_max, cv4=(max(c1[0] // 4, ne), ne))
+
+
+@register("inputs", channels=(), task="obb")
+class LiteOBB(_Angles, OBB):
+    """`LiteDetect` with an angle for each box, from branches of the same form.
+
+    Shape: as `LiteDetect`, with ne angles more an anchor.
+
+    Raises:
+        ValueError: as `LiteDetect`.
+    """
+
+
+@register("inputs", channels=(), task="obb", source="YOLO26")
+class LiteOBB26(_Angles, parent("OBB26")):  # type: ignore[misc]
+    """`LiteOBB` whose angles are predicted as they are, without a sigmoid.
+
+    Shape: as `LiteOBB`.
+
+    Raises:
+        ValueError: as `LiteDetect`, or a release without YOLO26.
+    """
+
+
+@register("inputs", channels=(), task="pose")
+class LitePose(LightHead, Pose):
+    """`LiteDetect` with keypoints for each box, from branches of the same form.
+
+    `kpt_shape` is the number of keypoints and of values each: 2 for x, y or 3 for x, y, visible.
+
+    Shape: as `LiteDetect`, with kpt_shape[0] · kpt_shape[1] values more an anchor.
+
+    Raises:
+        ValueError: as `LiteDetect`, or a `kpt_shape` of another form.
+    """
+
+    def __init__(
+        self,
+        c1: Sequence[int],
+        nc: int,
+        kpt_shape: Sequence[int] = (17, 3),
+        reg_max: int = 16,
+        k: int = 5,
+        act: Act = "relu",
+        form: str = "separate",
+        end2end: bool = False,
+    ) -> None:
+        _require_keypoints("LitePose", kpt_shape)
+        self.build(c1, k, end2end, nc=nc, kpt_shape=kpt_shape)
+        make = LightBranches(c1, max(c1[0], 4 * reg_max), k, act, form)
+        self.lighten(make, reg_max, cv4=(max(c1[0] // 4, self.nk), self.nk))
+
+
+@register("inputs", channels=(), task="pose", source="YOLO26")
+class LitePose26(LightHead, parent("Pose26")):  # type: ignore[misc]
+    """`LitePose` with YOLO26's keypoints: an offset each and, in training, its spread for a normalising flow.
+
+    Shape: as `LitePose`.
+
+    Raises:
+        ValueError: as `LitePose`, or a release without YOLO26.
+    """
+
+    def __init__(
+        self,
+        c1: Sequence[int],
+        nc: int,
+        kpt_shape: Sequence[int] = (17, 3),
+        reg_max: int = 1,
+        k: int = 5,
+        act: Act = "relu",
+        form: str = "separate",
+        end2end: bool = False,
+    ) -> None:
+        _require_keypoints("LitePose26", kpt_shape)
+        self.build(c1, k, end2end, nc=nc, kpt_shape=kpt_shape)
+        make = LightBranches(c1, max(c1[0], 4 * reg_max), k, act, form)
+        hidden = max(c1[0] // 4, kpt_shape[0] * (kpt_shape[1] + 2))
+        self.cv4 = make.features(hidden)
+        self.cv4_kpts = nn.ModuleList(nn.Conv2d(c, self.nk, 1) for c in make.widths(hidden))
+        self.cv4_sigma = nn.ModuleList(nn.Conv2d(c, self.nk_sigma, 1) for c in make.widths(hidden))
+        self.lighten(make, reg_max)
+
+
+def _require_keypoints(block: str, kpt_shape: Sequence[int]) -> None:
+    if not isinstance(kpt_shape, Sequence) or len(kpt_shape) != 2 or kpt_shape[1] not in (2, 3):
+        raise ValueError(f"{block}: kpt_shape={kpt_shape!r} must be a number of keypoints, and 2 or 3 values each")
+    require_positive(block, keypoints=kpt_shape[0])

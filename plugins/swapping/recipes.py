@@ -100,8 +100,11 @@ RECIPES: dict[str, Recipe] = {
             Rule("stage", "RepGhostStage", stride=1),
             Rule("conv", "DWConv", stride=32),
             Rule("conv", "ConvBNAct", stride=1),
-            Rule("head", "LiteDetect"),
-            Rule("head", "LiteSegment", options={"npr": 128}),
+            *(
+                Rule("head", f"Lite{head}")
+                for head in ("Detect", "V10Detect", "OBB", "OBB26", "Pose", "Pose26", "Classify")
+            ),
+            *(Rule("head", f"Lite{head}", options={"npr": 128}) for head in ("Segment", "Segment26")),
         ),
         own_activations=True,
     ),

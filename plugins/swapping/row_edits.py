@@ -127,8 +127,6 @@ def _edit_head(description: dict[str, Any], chosen: Recipe) -> list[RowEdit]:
     fitting = next((rule for rule in rules if stock_head(f"{PREFIX}{rule.block}") == module), None)
     if fitting is None:
         return [RowEdit(i, module, reason="the recipe has no head of this kind", head=True)] if rules else []
-    if description.get("end2end"):
-        return [RowEdit(i, module, reason=f"is end-to-end, which {fitting.block} is not", head=True)]
     names = [name for name in signature_of(find(fitting.block)) if name != "c1"]
     row = [fitting.options.get(name, arg) for name, arg in zip(names, args, strict=False)]
     return [RowEdit(i, module, fitting.block, tuple(row), head=True)]

@@ -143,7 +143,7 @@ def _listed(values: tuple[Any, ...]) -> str:
 def _written(value: Any) -> str:
     if isinstance(value, list):
         return _listed(tuple(value))
-    return f'"{value}"' if isinstance(value, str) and value != "nc" else str(value)
+    return f'"{value}"' if isinstance(value, str) and value not in ("nc", "kpt_shape") else str(value)
 
 
 def _figures(text: str, name: str) -> dict[str, tuple[int, float]]:
