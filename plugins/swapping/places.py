@@ -21,7 +21,7 @@ from ..blocks.signature import refuse_unknown, signature_of
 GEOMETRY = {
     "conv": ("k", "s", "d"),
     "bottleneck": ("k", "s", "mid", "shortcut"),
-    "stage": ("n", "shortcut", "e", "c3k"),
+    "stage": ("n", "shortcut", "e", "c3k", "area"),
 }
 """What a block of each kind is told about its place, as far as its signature has it."""
 
@@ -31,7 +31,8 @@ class Place:
     """A convolution, bottleneck or stage of c1 → c2 channels at stride s, as the block that stands in must keep it.
 
     `n` inner blocks of ratio `e` make a stage, stages themselves where `c3k` is true, `mid` hidden channels a
-    bottleneck. `act` is the activation at the end, None for none.
+    bottleneck. A stage with `attention` attends within each of `area` parts of the map. `act` is the activation at the
+    end, None for none.
     """
 
     kind: str
@@ -45,7 +46,12 @@ class Place:
     e: float = 0.5
     c3k: bool = False
     mid: int = 0
+    attention: bool = False
+    area: int = 1
     act: nn.Module | None = None
+
+
+ATTENTION = "has attention inside"
 
 
 class NoPlace(ValueError):
@@ -56,6 +62,12 @@ def kinds(block: type[nn.Module]) -> tuple[str, ...]:
     """What `block` can stand for."""
     spec = spec_of(block)
     return spec.places if spec else ()
+
+
+def attends(block: type[nn.Module]) -> bool:
+    """Whether `block` can stand for a stage with attention."""
+    spec = spec_of(block)
+    return spec is not None and spec.attends
 
 
 def arguments(block: type[nn.Module], place: Place, options: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -99,6 +111,8 @@ def refusal(block: type[nn.Module], place: Place, options: Mapping[str, Any] | N
     """Why `block` cannot stand at `place`, or None where it can; nothing is allocated."""
     if place.kind not in kinds(block):
         return f"{block.__name__} stands for a {' or a '.join(kinds(block)) or 'nothing'}, not for a {place.kind}"
+    if place.attention and not attends(block):
+        return ATTENTION
     try:
         with torch.device("meta"):
             block(place.c1, place.c2, **arguments(block, place, options))
@@ -107,8 +121,8 @@ def refusal(block: type[nn.Module], place: Place, options: Mapping[str, Any] | N
     return None
 
 
-def place_of(module: nn.Module) -> Place | None:
-    """The place that `module` is, or None for a module of another sort.
+def place_of(module: nn.Module, with_attention: bool = False) -> Place | None:
+    """The place that `module` is, or None for a module of another sort; stages with attention only if asked for.
 
     Raises:
         NoPlace: it is one, but what it does cannot be kept: attention, an even kernel, groups, odd padding.
@@ -122,8 +136,12 @@ def place_of(module: nn.Module) -> Place | None:
     if place is None:
         return None
     inner = [m for m in module.modules() if isinstance(m, nn.Conv2d)]
-    if any(name.rsplit(".", 1)[-1] == "attn" for name, _ in module.named_modules()):
-        raise NoPlace("has attention inside")
+    attention = [m for name, m in module.named_modules() if name.rsplit(".", 1)[-1] == "attn"]
+    if attention:
+        guided = attention[0] is getattr(module, "attn", None) and not hasattr(module, "ffn")  # by text, as C2fAttn
+        if guided or not with_attention or place.kind != "stage":
+            raise NoPlace(ATTENTION)
+        return replace(place, attention=True, area=getattr(attention[0], "area", 1))
     if any(m.groups > 1 for m in inner):
         raise NoPlace("is light already: grouped convolutions inside")
     return place
@@ -201,6 +219,8 @@ def _stage(module: nn.Module) -> Place | None:
     c1, c2, act = cv1.in_channels, last_conv.out_channels, _last_activation(module)
     if cv4 is not None and m is None:
         return Place("stage", c1, c2, n=2, e=(cv4.in_channels - cv1.out_channels) / 2 / c2, act=act)
+    if cv2 is not None and m is None and hasattr(module, "attn") and hasattr(module, "ffn"):
+        return Place("stage", c1, c2, act=act)
     if cv2 is None or not isinstance(m, nn.ModuleList | nn.Sequential) or not len(m):
         return None
     shortcut = any(getattr(b, "add", False) for b in module.modules())

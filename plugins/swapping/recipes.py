@@ -27,14 +27,16 @@ from ..files import read_yaml
 class Rule:
     """`block` stands in for every `kind` ("conv", "stage") whose output is at `stride` or beyond, and in the neck.
 
-    `kernel` is the smallest kernel that is worth it; `options` are further arguments of the block. A "head" stands in
-    for the Ultralytics head that it derives from. The first rule of a recipe that fits a row is taken.
+    `kernel` is the smallest kernel that is worth it; `keeps` takes only what makes as many channels as it is given, as
+    YOLO11's convolutions at strides 8 and 16. `options` are further arguments of the block. A "head" stands in for the
+    Ultralytics head that it derives from. The first rule of a recipe that fits a row is taken.
     """
 
     kind: str
     block: str
     stride: int = 16
     kernel: int = 3
+    keeps: bool = False
     neck: bool = True
     options: Mapping[str, Any] = field(default_factory=dict)
 
@@ -98,7 +100,9 @@ RECIPES: dict[str, Recipe] = {
         "Everything is swapped, with ReLU: plain convolutions to stride 16, depthwise ones at 32 and in the neck.",
         (
             Rule("stage", "RepGhostStage", stride=1),
+            Rule("stage", "RepGhostAttention", stride=1),
             Rule("conv", "DWConv", stride=32),
+            Rule("conv", "DWConv", stride=8, keeps=True),
             Rule("conv", "ConvBNAct", stride=1),
             *(
                 Rule("head", f"Lite{head}")
@@ -119,7 +123,7 @@ RECIPES: dict[str, Recipe] = {
 KINDS = ("conv", "stage", "head")
 
 WORDS = {int: "a whole number", bool: "true or false", dict: "a mapping, such as {d: 2}"}
-KEYS = {"stride": int, "kernel": int, "neck": bool, "options": dict}
+KEYS = {"stride": int, "kernel": int, "keeps": bool, "neck": bool, "options": dict}
 """What a rule in a file may say beside its block, and of what type."""
 
 

@@ -72,7 +72,10 @@ def _sites(text: str, name: str) -> tuple[str, list[_Site]]:
         site = _Site(i, module, args[0] if args else None, i >= len(description["backbone"]), strides[i])
         rows = [scale[i] for scale in layers]
         try:
-            places = [place_of(m[0] if n > 1 and type(m) is nn.Sequential and _alike(m) else m) for m in rows]
+            places = [
+                place_of(m[0] if n > 1 and type(m) is nn.Sequential and _alike(m) else m, with_attention=True)
+                for m in rows
+            ]
         except NoPlace as error:
             sites.append(replace(site, reason=str(error)))
             continue
@@ -139,6 +142,8 @@ def _out_of_reach(rule: Rule, place: Place, stride: float, neck: bool) -> str | 
         return f"is at stride {stride:g}; the recipe begins at {rule.stride}"
     if place.kind == "conv" and place.k < rule.kernel:
         return f"has a {place.k}×{place.k} kernel; the recipe begins at {rule.kernel}×{rule.kernel}"
+    if rule.keeps and place.c1 != place.c2:
+        return f"makes {place.c2} channels of {place.c1}, where the recipe wants as many"
     return None
 
 
