@@ -32,7 +32,7 @@ from yolo_plugins.comparing import ratio
 from yolo_plugins.files import write_text
 from yolo_plugins.models.building import load, yolo
 from yolo_plugins.rows.description import image_channels
-from yolo_plugins.swapping.recipes import Recipe, Rule
+from yolo_plugins.swapping.recipes import LITE_HEADS, Recipe, Rule
 from yolo_plugins.swapping.row_edits import RowEdit, apply_edits
 from yolo_plugins.tables import columns
 from yolo_plugins.training.images import find_images, image_batches
@@ -46,9 +46,9 @@ CANDIDATES: dict[str, tuple[Rule, ...]] = {
     "depthwise": (Rule("stage", "C2fDW", 1, options=RELU), Rule("conv", "DWConv", 1)),
     "shuffle": (Rule("stage", "C2fShuffle", 1, options=RELU), Rule("conv", "GroupConv", 1, options={"g": 4})),
     "RepGhost 3×3": (Rule("stage", "RepGhostStage", 1, options={"cheap_k": 3}),),
-    "RepGhost 5×5": (Rule("stage", "RepGhostStage", 1),),
+    "RepGhost 5×5": (Rule("stage", "RepGhostStage", 1), Rule("stage", "RepGhostAttention", 1)),
     "plain, ReLU": (Rule("conv", "ConvBNAct", 1),),
-    "light head": (Rule("head", "LiteDetect"), Rule("head", "LiteSegment", options={"npr": 128})),
+    "light head": LITE_HEADS,
 }
 """What is tried: a name, and the blocks that go by it. Add your own."""
 

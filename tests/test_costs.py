@@ -33,7 +33,25 @@ def elements(module: nn.Module, x: Tensor) -> tuple[Counter[object], Counter[obj
     return given, taken
 
 
+CHARGED_OTHERWISE = (yp.SHSA,)
+"""What has products of maps in it, for which every counter charges in its own way."""
+of_plain_layers = pytest.mark.parametrize(
+    "case",
+    [case for case in CASES if not any(isinstance(m, CHARGED_OTHERWISE) for m in case().modules())],
+    ids=lambda case: case.id,
+)
+
+
 @every_block
+def test_fvcore_counts_our_multiply_adds(case: Case) -> None:
+    fvcore = pytest.importorskip("fvcore.nn")
+    module, x = case().eval(), torch.zeros(1, case.c1, 16, 16)
+    counted = fvcore.FlopCountAnalysis(module, x).unsupported_ops_warnings(False).uncalled_modules_warnings(False)
+    products = ("conv", "linear", "addmm", "matmul", "bmm", "einsum")
+    assert sum(counted.by_operator()[name] for name in products) == yp.cost(module, x.shape, runs=0).macs
+
+
+@of_plain_layers
 def test_the_fields_counters_count_our_multiply_adds_and_charge_for_more(case: Case) -> None:
     x = torch.zeros(1, case.c1, 16, 16)
     macs, counted = yp.cost(case(), x.shape, runs=0).macs, count(case(), x.shape[1:])

@@ -1,8 +1,8 @@
 """Single-head self-attention (SHViT, 2401.16456), and a stage of RepGhost modules that ends each with it.
 
-Ours has no normalisation before, batch norm after; a quarter of the channels attends, where the paper takes 1/4.67; and
-there are areas, as in YOLOv12 (2502.12524), for large maps. Nothing of it depends on the map's size, so weights trained
-at one size run at another.
+Ours has no normalisation before, batch norm after; a quarter of the channels attends, where the paper takes 1/4.67;
+keys and values of large maps may be those of a smaller one, as in PVT (2102.12122). Nothing of it depends on the map's
+size, so weights trained at one size run at another.
 """
 
 from __future__ import annotations
@@ -21,38 +21,34 @@ from .repghost import RepGhostStage
 class SHSA(nn.Module):
     """A share of the channels attends over all pixels with one head; 1×1 over them and the others after an activation.
 
-    One of `share` channels attends, with queries and keys of `qk` channels; where `area` is above 1, within that many
-    parts of the map alone, as A2C2f does.
+    One of `share` channels attends, with queries and keys of `qk` channels. Keys and values are those of every pixel,
+    or where `pool` is above 1 of a map that a depthwise 3×3 of that stride makes.
 
-    Shape: (B, c1, H, W) → the same; H·W must divide by area.
+    Shape: (B, c1, H, W) → the same.
 
     Raises:
         ValueError: a count below 1, or fewer channels than `share`.
     """
 
-    def __init__(self, c1: int, share: int = 4, qk: int = 16, area: int = 1, act: Act = "relu") -> None:
+    def __init__(self, c1: int, share: int = 4, qk: int = 16, pool: int = 1, act: Act = "relu") -> None:
         super().__init__()
-        require_positive("SHSA", c1=c1, share=share, qk=qk, area=area)
+        require_positive("SHSA", c1=c1, share=share, qk=qk, pool=pool)
         if c1 < share:
             raise ValueError(f"SHSA: a share of 1/{share} of c1={c1} leaves no channel")
-        self.part, self.qk, self.area = c1 // share, qk, area
-        self.qkv = ConvBNAct(self.part, 2 * qk + self.part, act="identity")
+        self.part, self.qk = c1 // share, qk
+        self.q = ConvBNAct(self.part, qk, act="identity")
+        self.pool = ConvBNAct(self.part, self.part, 3, pool, self.part, act="identity") if pool > 1 else nn.Identity()
+        self.kv = ConvBNAct(self.part, qk + self.part, act="identity")
         self.act = activation(act)
         self.proj = ConvBNAct(c1, c1, act="identity")
 
     def forward(self, x: Tensor) -> Tensor:
         attending, others = x.split((self.part, x.shape[1] - self.part), 1)
-        y = torch.cat([self._attend(self.qkv(attending)), others], 1)
-        return self.proj(self.act(y))
-
-    def _attend(self, qkv: Tensor) -> Tensor:
-        b, c, h, w = qkv.shape
-        areas = self.area > 1
-        qkv = qkv.view(b, c, self.area, h * w // self.area).transpose(1, 2) if areas else qkv.flatten(2)
-        q, k, v = qkv.split((self.qk, self.qk, self.part), -2)
-        weights = ((q * self.qk**-0.5).transpose(-2, -1) @ k).softmax(-1)
-        y = v @ weights.transpose(-2, -1)
-        return (y.transpose(1, 2) if areas else y).reshape(b, self.part, h, w)
+        q = self.q(attending).flatten(2) * self.qk**-0.5
+        k, v = self.kv(self.pool(attending)).flatten(2).split((self.qk, self.part), 1)
+        weights = (q.transpose(1, 2) @ k).softmax(2)
+        y = (v @ weights.transpose(1, 2)).reshape(attending.shape)
+        return self.proj(self.act(torch.cat([y, others], 1)))
 
 
 @register("stage", source="SHViT, 2401.16456", example={"c1": 64, "c2": 64}, attends=True)
@@ -65,9 +61,9 @@ class RepGhostAttention(RepGhostStage):
         ValueError: as `RepGhostConv` and `SHSA`.
     """
 
-    def __init__(self, c1: int, c2: int, n: int = 1, cheap_k: int = 5, area: int = 1, act: Act = "relu") -> None:
+    def __init__(self, c1: int, c2: int, n: int = 1, cheap_k: int = 5, pool: int = 1, act: Act = "relu") -> None:
         super().__init__(c1, c2, n, cheap_k, act)
-        self.attention = nn.ModuleList(SHSA(c2, area=area, act=act) for _ in range(n))
+        self.attention = nn.ModuleList(SHSA(c2, pool=pool, act=act) for _ in range(n))
 
     def forward(self, x: Tensor) -> Tensor:
         for i, (module, attention) in enumerate(zip(self.m, self.attention, strict=True)):

@@ -21,7 +21,7 @@ from ..blocks.signature import refuse_unknown, signature_of
 GEOMETRY = {
     "conv": ("k", "s", "d"),
     "bottleneck": ("k", "s", "mid", "shortcut"),
-    "stage": ("n", "shortcut", "e", "c3k", "area"),
+    "stage": ("n", "shortcut", "e", "c3k", "pool"),
 }
 """What a block of each kind is told about its place, as far as its signature has it."""
 
@@ -31,8 +31,8 @@ class Place:
     """A convolution, bottleneck or stage of c1 → c2 channels at stride s, as the block that stands in must keep it.
 
     `n` inner blocks of ratio `e` make a stage, stages themselves where `c3k` is true, `mid` hidden channels a
-    bottleneck. A stage with `attention` attends within each of `area` parts of the map. `act` is the activation at the
-    end, None for none.
+    bottleneck. A stage with `attention` attends to a map `pool` times smaller, or to a part of it of that size. `act`
+    is the activation at the end, None for none.
     """
 
     kind: str
@@ -47,7 +47,7 @@ class Place:
     c3k: bool = False
     mid: int = 0
     attention: bool = False
-    area: int = 1
+    pool: int = 1
     act: nn.Module | None = None
 
 
@@ -141,7 +141,7 @@ def place_of(module: nn.Module, with_attention: bool = False) -> Place | None:
         guided = attention[0] is getattr(module, "attn", None) and not hasattr(module, "ffn")  # by text, as C2fAttn
         if guided or not with_attention or place.kind != "stage":
             raise NoPlace(ATTENTION)
-        return replace(place, attention=True, area=getattr(attention[0], "area", 1))
+        return replace(place, attention=True, pool=math.isqrt(getattr(attention[0], "area", 1)))
     if any(m.groups > 1 for m in inner):
         raise NoPlace("is light already: grouped convolutions inside")
     return place

@@ -59,6 +59,11 @@ GHOST = "Ghost modules (GhostNet, 1911.11907)"
 DEPTHWISE = "dilated depthwise-separable convolutions (MobileNet, 1704.04861; dilation, 1511.07122)"
 SHUFFLE = "ShuffleNet units and grouped convolutions (ShuffleNet V1, 1707.01083)"
 
+LITE_HEADS = (
+    *(Rule("head", f"Lite{of}") for of in ("Detect", "V10Detect", "OBB", "OBB26", "Pose", "Pose26", "Classify")),
+    *(Rule("head", f"Lite{of}", options={"npr": 128}) for of in ("Segment", "Segment26")),
+)
+
 RECIPES: dict[str, Recipe] = {
     "ghost": Recipe(
         GHOST,
@@ -104,11 +109,7 @@ RECIPES: dict[str, Recipe] = {
             Rule("conv", "DWConv", stride=32),
             Rule("conv", "DWConv", stride=8, keeps=True),
             Rule("conv", "ConvBNAct", stride=1),
-            *(
-                Rule("head", f"Lite{head}")
-                for head in ("Detect", "V10Detect", "OBB", "OBB26", "Pose", "Pose26", "Classify")
-            ),
-            *(Rule("head", f"Lite{head}", options={"npr": 128}) for head in ("Segment", "Segment26")),
+            *LITE_HEADS,
         ),
         own_activations=True,
     ),

@@ -19,6 +19,15 @@ from ..rows.stock_base import stock_head
 from .places import NoPlace, Place, place_of, refusal, row_arguments, standing
 from .recipes import Recipe, Rule
 
+WORDS = "compares its maps with embeddings of words or prompts, whose widths another network gives"
+STAYING = {
+    **dict.fromkeys(("WorldDetect", "YOLOEDetect", "YOLOESegment", "YOLOESegment26"), WORDS),
+    "RTDETRDecoder": "is a transformer's decoder, which has no branches over maps that could be made light",
+    "SemanticSegment": "labels pixels, for which there is no light head",
+    "Depth": "gives a depth to pixels, for which there is no light head",
+}
+"""Why heads without a light counterpart stay."""
+
 
 @dataclass(frozen=True)
 class RowEdit:
@@ -129,7 +138,7 @@ def _edit_head(description: dict[str, Any], chosen: Recipe) -> list[RowEdit]:
     rules = [rule for rule in chosen.rules if rule.kind == "head"]
     fitting = next((rule for rule in rules if stock_head(f"{PREFIX}{rule.block}") == module), None)
     if fitting is None:
-        return [RowEdit(i, module, reason="the recipe has no head of this kind", head=True)] if rules else []
+        return [RowEdit(i, module, reason=STAYING.get(module, "has no head in the recipe"), head=True)] if rules else []
     names = [name for name in signature_of(find(fitting.block)) if name != "c1"]
     row = [fitting.options.get(name, arg) for name, arg in zip(names, args, strict=False)]
     return [RowEdit(i, module, fitting.block, tuple(row), head=True)]

@@ -79,7 +79,8 @@ def swap_yaml(model: str, swap: str, *, figures: bool = True) -> SwappedYAML:
     label = Path(swap).stem
     name = light_name(file.stem, label)
     body = _edited_text(text, file, edits)
-    if NEW_HEAD & {edit.stock for edit in edits} and not NEW_HEAD & _kept_modules(stock, edits):
+    head_stays = not any(edit.head and edit.block for edit in edits)
+    if head_stays and NEW_HEAD & {edit.stock for edit in edits} and not NEW_HEAD & _kept_modules(stock, edits):
         note = r"\1\nlegacy: False # the head stays YOLO11's, whose rows are no longer here"
         body = re.sub(r"^(nc: .*)$", note, body, count=1, flags=re.M)
     costs = _figures(body, name) if figures else {}
