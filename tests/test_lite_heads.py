@@ -1,17 +1,21 @@
 """The light heads: Ultralytics' in every way but their branches."""
 
 import copy
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from cases import randomise
+from replacement_cases import tensors
+from test_network_training import RUN
 from torch import nn
 from yolo_plugins import cost, fuse
 from yolo_plugins.blocks.counting import parameters
 from yolo_plugins.blocks.dfl import ExpectedDistance
 from yolo_plugins.models.building import build
+from yolo_plugins.training.norm_statistics import measured_norms
 
 pytestmark = pytest.mark.usefixtures("patched")
 MAPS = [(64, 8), (128, 4), (256, 2)]
@@ -137,6 +141,42 @@ def test_weights_of_a_light_head_are_loaded_whatever_its_tasks_share(form: str) 
     source, target = (head_of(["plugins.LiteDetect", ["nc", 16, 5, "relu", form]], whole=True) for _ in range(2))
     target.load(source)
     torch.testing.assert_close(target.model[-1].state_dict(), source.model[-1].state_dict())
+
+
+END_TO_END = [f"yolo26n-lite{task}.yaml" for task in ("-pose", "", "-seg", "-obb")]
+FORMATS = {"onnx": {"simplify": False}, "openvino": {}}
+
+
+@pytest.mark.filterwarnings("ignore")  # the exporters', of the models' own branches
+@pytest.mark.parametrize(
+    ("name", "form"),
+    [
+        pytest.param(name, form, marks=() if name == END_TO_END[0] and form == "onnx" else pytest.mark.slow)
+        for name, form in product(END_TO_END, FORMATS)
+    ],
+)
+def test_an_end_to_end_model_finds_the_same_once_exported(
+    name: str, form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of scores that are equal but for rounding a runtime may put either first, so detections are looked for."""
+    from ultralytics import YOLO
+
+    pytest.importorskip({"onnx": "onnxruntime"}.get(form, form))
+    monkeypatch.chdir(tmp_path)
+    torch.manual_seed(0)
+    made, x = YOLO(name), torch.rand(1, 3, 96, 96)
+    with torch.no_grad(), measured_norms(made.model):
+        made.model(torch.rand(4, 3, 96, 96))
+    made.save("lively.pt")
+    exported = RUN[form](YOLO("lively.pt").export(format=form, imgsz=96, nms=False, **FORMATS[form]), x.numpy())[0]
+    network = YOLO("lively.pt").model.eval()
+    network.end2end = True
+    with torch.no_grad():
+        (found,) = next(tensors(network.fuse(verbose=False)(x)))
+    gaps = (found[:, None] - torch.from_numpy(exported)).abs().amax(2)
+    assert gaps.shape[0] == gaps.shape[1] > 100
+    assert gaps.amin(1).max() < 0.05, "a detection of torch's is missing"
+    assert gaps.amin(0).max() < 0.05, "a detection is not torch's"
 
 
 def test_a_light_detector_gives_its_head_to_a_light_segmenter() -> None:

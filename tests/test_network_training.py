@@ -1,4 +1,4 @@
-"""YAMLs of networks and of every task through Ultralytics' own commands: trained, validated, predicted with, exported."""
+"""YAMLs of networks and of every task through Ultralytics' own commands: trained, validated, used, exported."""
 
 from collections.abc import Callable
 from pathlib import Path
