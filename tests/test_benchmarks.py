@@ -19,10 +19,10 @@ from yolo_plugins.models.building import build
 @pytest.mark.parametrize("design", DESIGNS)
 def test_a_variant_of_lite_builds_and_is_named_after_its_scale(design: str, tmp_path: Path) -> None:
     file = write(design, tmp_path)
-    assert file.name.startswith("yolov8n-")
+    assert file.name == f"yolov8n-lite-{design}.yaml"
     blocks = {type(layer).__name__ for layer in build(str(file)).model}
-    assert ("RepGhostStage" in blocks) is not design.startswith("C2f")
-    assert ("LiteDetect" in blocks) is (design != "stock head")
+    assert ("RepGhostStage" in blocks) is not design.startswith("c2f")
+    assert ("LiteDetect" in blocks) is (design != "stock-head")
 
 
 @pytest.mark.parametrize("step", STEPS, ids=[step.name.replace(" ", "-") for step in STEPS])

@@ -32,7 +32,7 @@ def elements(module: nn.Module, x: Tensor) -> tuple[Counter[object], Counter[obj
     return given, taken
 
 
-CHARGED_OTHERWISE = (yp.CBAM, yp.ELA, yp.EMA, yp.GhostConvV2)
+CHARGED_OTHERWISE = (yp.CBAM, yp.ELA, yp.EMA, yp.GhostConvV2, yp.SHSA)
 """What has max pools, group norms, products or interpolation in it, for which every counter charges in its own way."""
 of_plain_layers = pytest.mark.parametrize(
     "case",
