@@ -32,9 +32,9 @@ class Rule:
     The kinds are "conv", "stage", "down" (whatever halves a map), "up" (enlarges one), "join" (a concatenation) and
     "head", which stands in for the Ultralytics head that it derives from. The block of a "stage" may be one for the
     inside of stages, which then keep their shape; that of a "gate" weighs their inner blocks' maps and leaves the rest.
-    `backbone` and `neck` say where it applies, `kernel` is the smallest kernel of a "conv" that is worth it; `keeps` takes
-    only what makes as many channels as it is given, as YOLO11's convolutions at strides 8 and 16. `options` are further
-    arguments of the block. The first rule of a recipe that fits a row is taken.
+    `backbone` and `neck` say where it applies, `kernel` is the smallest kernel of a "conv" that is worth it;
+    `keeps` takes only what makes as many channels as it is given, as YOLO11's convolutions at strides 8 and 16.
+    `options` are further arguments of the block. The first rule of a recipe that fits a row is taken.
     """
 
     kind: str
