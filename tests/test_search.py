@@ -121,6 +121,14 @@ def test_times_of_models_held_out_are_predicted_where_rows_alone_mislead(seed: i
     assert found < max(map(abs, plain))
 
 
+@pytest.mark.parametrize(("noise", "said"), [(0.02, False), (0.6, True)], ids=["quiet machine", "busy machine"])
+def test_times_that_scatter_are_said_not_to_be_relied_on(noise: float, said: bool) -> None:
+    lines: list[str] = []
+    machine = FakeMachine(3, noise=noise)
+    find(machine.worth, machine, lambda stock: 2 * stock, lines.append)
+    assert any("more than 15%: let the machine do nothing else" in line for line in lines) is said
+
+
 def test_rows_that_are_as_fast_inside_a_model_as_alone_are_found_exactly() -> None:
     machine = FakeMachine(0)
     machine.inside = machine.alone
