@@ -21,6 +21,9 @@ HELD_OUT = 4
 TRIES = 6
 """Choices that are measured at most."""
 
+TRUSTED = 0.15
+"""An error on the models held out above which times are not to be relied on."""
+QUIETER = "let the machine do nothing else, give more --rounds, or time the work alone with --threads 1 --cpu-time"
 MORE = "give a larger budget, a smaller --imgsz or other --blocks"
 
 Alone = Mapping[tuple[int, str], float]
@@ -110,6 +113,8 @@ def _checked(alone: Alone, models: Sequence[Choice], times: Sequence[float], say
         f"{HELD_OUT} models held out are predicted from the {known} others with an error of {_sizes(ours)}; "
         f"rows alone would give {_sizes(plain)}"
     )
+    if max(map(abs, ours)) > TRUSTED:
+        say(f"that is more than {TRUSTED:.0%}: {QUIETER}")
     return ours
 
 

@@ -71,6 +71,9 @@ class Machine:
 
     def model(self, choice: Choice) -> float:
         """Milliseconds of a whole model: the calibration's of stock, as many times as beside it in this run."""
+        if not self.edits_of(choice):
+            self.beside.append(Ratio(1.0, None, None))
+            return self._stock
         times = self._rounds("timing the choice", {STOCK: self._whole({}), "choice": self._whole(choice)})
         self.beside.append(ratio(times[STOCK], times["choice"]))
         return self._stock * _typical(times["choice"]) / _typical(times[STOCK])
