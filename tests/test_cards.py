@@ -116,6 +116,7 @@ def test_what_is_not_exported_is_said_with_the_reason() -> None:
 
 PAIRS = {
     "GhostConv": ("ConvBNAct", "a plain 3×3 convolution"),
+    "GhostBottleneck": ("Bottleneck", "two plain 5×5 convolutions"),
     "C2fDW": ("C2f", "a plain C2f"),
     "ECA": ("C2f", "C2f(256, 256) without it"),
     "HSwish": ("SiLU", "SiLU"),

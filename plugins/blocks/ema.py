@@ -26,6 +26,7 @@ class SharedConv(nn.Conv2d):
     def __init__(self, c: int, k: int, g: int) -> None:
         super().__init__(c // g, c // g, k, padding=same_padding(k))
         self.shared = g
+        self.shown = f"{k}×{k}, the same in {g} groups"
 
     def forward(self, x: Tensor) -> Tensor:
         weight, bias = self.weight.repeat(self.shared, 1, 1, 1), self._bias().repeat(self.shared)
@@ -54,6 +55,7 @@ class SharedNorm(nn.GroupNorm):
     def __init__(self, c: int, g: int) -> None:
         super().__init__(c // g, c // g)
         self.shared = g
+        self.shown = f"norm of each map, the same in {g} groups"
 
     def forward(self, x: Tensor) -> Tensor:
         weight, bias = self.weight.repeat(self.shared), self.bias.repeat(self.shared)

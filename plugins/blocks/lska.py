@@ -16,7 +16,7 @@ from .registry import register
     params="2*c1*(2*d - 1) + 2*c1*(k//d) + c1**2",
 )
 class LSKA(nn.Module):
-    """Depthwise 1×(2d − 1), (2d − 1)×1, then 1×⌊k/d⌋, ⌊k/d⌋×1 dilated by d, then 1×1; multiplied with the input.
+    """Depthwise 1×(2d − 1), (2d − 1)×1, then 1×⌊k/d⌋, ⌊k/d⌋×1 dilated by d, then 1×1 → multiply.
 
     So it sees about k×k. The paper's pairs of k and d are 7 and 11 with 2; 23, 35, 41 and 53 with 3.
 

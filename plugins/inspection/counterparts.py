@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..blocks.composition import Choice
+from ..blocks.composition import Bottleneck, Choice
+from ..blocks.conv import ConvBNAct
 from ..blocks.counting import evaluated
 from ..blocks.registry import BLOCKS, Spec, spec_of
 from ..blocks.signature import bound, signature_of
@@ -81,8 +82,11 @@ def _other(spec: Spec, block: str, full: Mapping[str, Any], module: nn.Module) -
     """What a block that is neither head nor gate stands for, and that in words."""
     if spec.row == "stage":
         return plain(block, full), "a plain C2f"
+    k = full.get("k", 3)
+    if spec.row == "conv" and "conv" not in spec.places:
+        return _two_convolutions(full, k), f"two plain {k}×{k} convolutions"
     if spec.row == "conv":
-        return plain(block, full), f"a plain {full.get('k', 3)}×{full.get('k', 3)} convolution"
+        return plain(block, full), f"a plain {k}×{k} convolution"
     if spec.row == "inputs":
         return _Concatenation(), "a concatenation"
     if spec.row == "same":
@@ -91,8 +95,16 @@ def _other(spec: Spec, block: str, full: Mapping[str, Any], module: nn.Module) -
             grown = module(x).shape[2] // 8
         if grown > 1:
             return nn.Upsample(scale_factor=grown), f"a nearest upsampling by {grown}"
+        if "k" in full:
+            return plain(block, {**full, "c2": full["c1"]}), f"a plain {k}×{k} convolution"
         return (nn.SiLU(), "SiLU") if "c1" not in full else None
     return None
+
+
+def _two_convolutions(full: Mapping[str, Any], k: int) -> nn.Module:
+    """What a bottleneck is when it is plain, with its input added where that has its shape."""
+    c1, c2, s, act = full["c1"], full["c2"], full.get("s", 1), full.get("act", "relu")
+    return Bottleneck(ConvBNAct(c1, c2, k, s, act=act), ConvBNAct(c2, c2, k, act=act), shortcut=s == 1 and c1 == c2)
 
 
 def _stock_head(task: str, full: Mapping[str, Any]) -> nn.Module:

@@ -72,7 +72,9 @@ def _layers(module: nn.Module) -> list[nn.Module]:
 
 
 def _described(layer: nn.Module) -> str:
-    """A layer in words: kernel, groups, stride and activation of a convolution, else its class."""
+    """A layer in words: its own, `shown`; kernel, groups, stride and activation of a convolution; else its class."""
+    if words := getattr(layer, "shown", ""):
+        return words
     conv = layer.conv if isinstance(layer, ConvBNAct) else layer
     if not isinstance(conv, nn.Conv2d):
         kernel = getattr(layer, "kernel_size", None)
