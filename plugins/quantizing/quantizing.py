@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -78,7 +79,9 @@ def quantize(
         raise ValueError(f"{data} has no labels to measure a loss by; give a data YAML, or --max-drop none")
     size = checks.image_size(checkpoint, imgsz, calibration)
     torch.manual_seed(seed)
-    with tempfile.TemporaryDirectory(prefix=".quantizing-", dir=target.parent) as folder, quiet():
+    folders = tempfile.TemporaryDirectory(prefix=".quantizing-", dir=target.parent)
+    with folders as folder, quiet(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the tracer's, at every export
         job = _Job(checkpoint, format, Path(folder), size, calibration, vnni, progress)
         file, result = job.run(target, max_drop)
         _put(file, target)
