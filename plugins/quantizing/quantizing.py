@@ -114,7 +114,8 @@ class _Job:
             self.progress(f"{count} convolutions in 8 bits; accuracy is not measured")
             return file, Quantized(target, count)
         before, after, kept = self.accuracy(self.exported), self.accuracy(file), list[Kept]()
-        self.progress(f"32 bits: {_words(before)}\n8 bits: {_words(after)}")
+        for bits, accuracy in ((32, before), (8, after)):
+            self.progress(f"{bits} bits: {_words(accuracy)}")
         if loss(before, after) > max_drop:
             self.progress(f"ranking {count} convolutions by what they cost")
             for layer in self.ranked():
