@@ -9,8 +9,8 @@ OURS = ("onnx", "openvino")
 """The formats that `quantize` writes."""
 EIGHT = ("onnx", "openvino", "engine", "coreml", "saved_model", "edgetpu", "litert", "tflite", "mnn", "imx", "rknn")
 SIXTEEN = ("torchscript", "onnx", "openvino", "engine", "coreml", "mnn", "ncnn")
-EIGHT_NEEDS = {"onnx": ("onnx", "onnxslim", "onnxruntime"), "openvino": ("openvino", "nncf")}
-OURS_NEED = {"onnx": ("onnx", "onnxslim", "onnxruntime", "nncf"), "openvino": ("openvino", "nncf")}
+OURS_NEED = {"onnx": ("onnx", "onnxslim", "onnxruntime"), "openvino": ("openvino", "nncf")}
+THEIRS_NEED = {**OURS_NEED, "mnn": ("onnx", "onnxslim", "MNN")}
 
 
 def has_bits(name: str, bits: int) -> bool:
@@ -50,7 +50,7 @@ def missing(name: str, *, ours: bool) -> list[str]:
         name: A format.
         ours: For `quantize`, else for Ultralytics' own export.
     """
-    needs: Sequence[str] = (OURS_NEED if ours else EIGHT_NEEDS).get(name, ())
+    needs: Sequence[str] = (OURS_NEED if ours else THEIRS_NEED).get(name, ())
     return [package for package in needs if find_spec(package) is None]
 
 
@@ -62,7 +62,7 @@ def require(name: str) -> None:
         RuntimeError: packages are missing.
     """
     if name not in OURS:
-        other = "Ultralytics' own `yolo export quantize=8` writes it" if name in EIGHT else "it has no 8 bits"
+        other = "Ultralytics' own `yolo export quantize=8` writes it" if has_bits(name, 8) else "it has no 8 bits"
         raise ValueError(f"{name} cannot be quantised here ({other}); give --format {' or '.join(OURS)}")
     if absent := missing(name, ours=True):
         raise RuntimeError(f"{' and '.join(absent)} not installed: pip install 'yolo-plugins[quantize]'")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -78,7 +79,9 @@ def quantize(
         raise ValueError(f"{data} has no labels to measure a loss by; give a data YAML, or --max-drop none")
     size = checks.image_size(checkpoint, imgsz, calibration)
     torch.manual_seed(seed)
-    with tempfile.TemporaryDirectory(prefix=".quantizing-", dir=target.parent) as folder, quiet():
+    folders = tempfile.TemporaryDirectory(prefix=".quantizing-", dir=target.parent)
+    with folders as folder, quiet(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the tracer's, at every export
         job = _Job(checkpoint, format, Path(folder), size, calibration, vnni, progress)
         file, result = job.run(target, max_drop)
         _put(file, target)
@@ -111,7 +114,8 @@ class _Job:
             self.progress(f"{count} convolutions in 8 bits; accuracy is not measured")
             return file, Quantized(target, count)
         before, after, kept = self.accuracy(self.exported), self.accuracy(file), list[Kept]()
-        self.progress(f"32 bits: {_words(before)}\n8 bits: {_words(after)}")
+        for bits, accuracy in ((32, before), (8, after)):
+            self.progress(f"{bits} bits: {_words(accuracy)}")
         if loss(before, after) > max_drop:
             self.progress(f"ranking {count} convolutions by what they cost")
             for layer in self.ranked():
