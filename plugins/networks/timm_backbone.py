@@ -100,7 +100,7 @@ class Timm(nn.Module):
             return self.network(x)
         try:
             return self.network(x)
-        except torch.OutOfMemoryError:
+        except torch.cuda.OutOfMemoryError:
             raise
         except (AssertionError, RuntimeError, ValueError) as error:
             given, own = ("×".join(map(str, s)) for s in (x.shape[2:], size))
