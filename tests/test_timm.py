@@ -12,6 +12,7 @@ import torch
 import yaml
 import yolo_plugins as yp
 from torch import nn
+from yolo_plugins import cli
 from yolo_plugins.networks import timm_backbone
 
 timm = pytest.importorskip("timm")
@@ -131,6 +132,18 @@ def test_without_memory_nothing_is_fetched(monkeypatch: pytest.MonkeyPatch) -> N
     assert [shape[2] for shape in run(layers, 3)[0]] == [32, 16, 8]
 
 
+@pytest.mark.parametrize("command", ["info", "check"])
+def test_commands_that_count_and_check_fetch_nothing(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(timm_backbone, "fetching", lambda *_: pytest.fail("fetched"))
+    rows = description(pretrained=True)
+    rows.pop("yaml_file")
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(rows))
+    assert cli.main([command, str(tmp_path / "mine.yaml")]) == 0
+    assert {"info": "plugins.Timm", "check": "exported to TorchScript"}[command] in capsys.readouterr().out
+
+
 def test_a_checkpoint_holds_no_class_of_timm_and_loads_restricted(tmp_path: Path) -> None:
     detector = model().half()
     detector.model[0].network.requires_grad_(False)
@@ -198,6 +211,7 @@ def test_a_step_of_training_reaches_every_parameter() -> None:
     assert not [name for name, p in detector.model[0].named_parameters() if p.requires_grad and p.grad is None]
 
 
+@pytest.mark.filterwarnings("ignore")  # the exporter's
 def test_onnx_runtime_gives_the_same(tmp_path: Path) -> None:
     runtime = pytest.importorskip("onnxruntime")
     row = yp.Timm(3, NAME).eval()

@@ -11,6 +11,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 import patch_ultralytics
 
 from ..files import write
@@ -18,6 +20,7 @@ from ..rows.description import ModelYAMLError, check, image_channels, read
 from ..rows.errors import row_problem
 from ..rows.names import names
 from ..rows.yaml_files import locate
+from .dry_run import offline
 
 
 @contextmanager
@@ -70,9 +73,12 @@ def build(model: str) -> Any:
     from ultralytics.nn import tasks
 
     check(description, model, names(tasks))
+    weightless, text = offline(description), file.read_text(encoding="utf-8")
+    if weightless != description:
+        text = yaml.safe_dump(weightless, sort_keys=False)
     try:
         # Under its full name: Ultralytics drops a scale letter from anywhere in a path, a folder's (`5s/`) first.
-        with from_text(file.read_text(encoding="utf-8"), Path(model).name) as built:
+        with from_text(text, Path(model).name) as built:
             pass
     except (ValueError, OSError):
         raise
