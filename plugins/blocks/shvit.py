@@ -17,7 +17,12 @@ from .registry import register
 from .repghost import RepGhostStage
 
 
-@register("same", source="SHViT, 2401.16456", example={"c1": 64})
+@register(
+    "same",
+    source="SHViT, 2401.16456",
+    example={"c1": 64},
+    params="m = c1//share; c1**2 + 2*c1 + m*(2*qk + m) + 2*(2*qk + m) + (11*m if pool > 1 else 0)",
+)
 class SHSA(nn.Module):
     """A share of the channels attends over all pixels with one head; 1×1 over them and the others after an activation.
 
@@ -25,6 +30,9 @@ class SHSA(nn.Module):
     or where `pool` is above 1 of a map that a depthwise 3×3 of that stride makes.
 
     Shape: (B, c1, H, W) → the same.
+
+    Weak: every pixel is compared with every other: dear on large maps unless `pool` is above 1.
+    Elsewhere: the authors' layer normalises its input first and lets 1/4.67 of the channels attend.
 
     Raises:
         ValueError: a count below 1, or fewer channels than `share`.
@@ -51,11 +59,20 @@ class SHSA(nn.Module):
         return self.proj(self.act(torch.cat([y, others], 1)))
 
 
-@register("stage", source="SHViT, 2401.16456", example={"c1": 64, "c2": 64}, attends=True)
+@register(
+    "stage",
+    source="SHViT, 2401.16456",
+    example={"c1": 64, "c2": 64},
+    attends=True,
+    params="m = c2//4; c1*c2 + (n - 1)*c2**2 + n*(cheap_k**2 + 6)*c2"
+    " + n*(c2**2 + 2*c2 + m*(32 + m) + 2*(32 + m) + (11*m if pool > 1 else 0))",
+)
 class RepGhostAttention(RepGhostStage):
     """`RepGhostStage` with single-head attention after each module, added: what stands for C2PSA, A2C2f and the like.
 
     Shape: (B, c1, H, W) → (B, c2, H, W).
+
+    Weak: as `SHSA`, once a module.
 
     Raises:
         ValueError: as `RepGhostConv` and `SHSA`.

@@ -25,6 +25,14 @@ FORMS = {
 """What lies between a map of the neck and the outputs."""
 
 
+WIDTHS = "b = max(c1[0]//4, 4*reg_max, 16) if reg_max > 1 else c1[0]; r = 4*reg_max"
+BOXES_AND_CLASSES = (
+    "sum(2*k**2*c + 4*c + c*b + 2*b + b*r + r + c*c1[0] + 2*c1[0] + c1[0]*nc + nc for c in c1)"
+    " + (reg_max if reg_max > 1 else 0)"
+)
+"""Formulas of the parameters of boxes and classes, each with a branch of its own."""
+
+
 def parent(name: str) -> Any:
     """Ultralytics' head of that name; where the installed release has none, one that says so when it is built."""
 

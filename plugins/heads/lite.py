@@ -18,14 +18,7 @@ from ultralytics.nn.modules import OBB, Detect, Pose
 from ..blocks.activation import Act
 from ..blocks.geometry import require_positive
 from ..blocks.registry import register
-from .branches import LightBranches, LightHead, parent
-
-_WIDTHS = "b = max(c1[0]//4, 4*reg_max, 16) if reg_max > 1 else c1[0]; r = 4*reg_max"
-_BOXES_AND_CLASSES = (
-    "sum(2*k**2*c + 4*c + c*b + 2*b + b*r + r + c*c1[0] + 2*c1[0] + c1[0]*nc + nc for c in c1)"
-    " + (reg_max if reg_max > 1 else 0)"
-)
-"""Formulas of the parameters, in parts."""
+from .branches import BOXES_AND_CLASSES, WIDTHS, LightBranches, LightHead, parent
 
 
 @register(
@@ -33,7 +26,7 @@ _BOXES_AND_CLASSES = (
     channels=(),
     task="detect",
     example={"c1": [64, 128, 256], "nc": 80},
-    params=f"{_WIDTHS}; {_BOXES_AND_CLASSES}",
+    params=f"{WIDTHS}; {BOXES_AND_CLASSES}",
 )  # classes do not scale by width
 class LiteDetect(LightHead, Detect):
     """Per map and task one depthwise k×k → 1×1 → 1×1 output: 4 · reg_max for boxes, nc for classes.

@@ -12,7 +12,7 @@ from ultralytics.nn.modules import Segment
 from ..blocks.activation import Act
 from ..blocks.conv import ConvBNAct
 from ..blocks.registry import part, register
-from .branches import LightBranches, LightHead, parent, separable
+from .branches import BOXES_AND_CLASSES, WIDTHS, LightBranches, LightHead, parent, separable
 
 
 class _Masks(LightHead):
@@ -46,13 +46,30 @@ class _Masks(LightHead):
         return [*super().branches(), "proto"]
 
 
-@register("inputs", channels=("npr",), task="segment")
+_MASKS = (
+    "sum(k**2*c + 2*c + c*m + 2*m + m*nm + nm for c in c1)"
+    " + 11*c1[0] + c1[0]*npr + 13*npr + npr**2 + 2*npr + npr*nm + 2*nm"
+)
+"""Formula of the parameters of coefficients and prototypes."""
+
+
+@register(
+    "inputs",
+    channels=("npr",),
+    task="segment",
+    example={"c1": [64, 128, 256], "nc": 80},
+    params=f"{WIDTHS}; m = max(c1[0]//4, nm); {BOXES_AND_CLASSES} + {_MASKS}",
+)
 class LiteSegment(_Masks, Segment):
     """`LiteDetect` with mask coefficients and prototypes, both from depthwise-separable convolutions.
 
     `nm` is the number of prototypes, `npr` their hidden channels.
 
     Shape: as `LiteDetect`, with nm coefficients more an anchor, and prototypes (B, nm, 2·H_0, 2·W_0).
+
+    Weak: as `LiteDetect`; prototypes are doubled by nearest neighbours, where stock has a learned transposed
+        convolution.
+    Elsewhere: Ultralytics' `Segment` with its `Proto`.
 
     Raises:
         ValueError: as `LiteDetect`.
