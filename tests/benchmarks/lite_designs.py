@@ -15,7 +15,7 @@ from statistics import median
 
 import torch
 from latency import deployed, shown, timing_parser
-from yolo_plugins.demo.search import timed
+from yolo_plugins.comparing import timed
 from yolo_plugins.files import write_text
 from yolo_plugins.model_yamls import FOLDER
 from yolo_plugins.rows.yaml_files import with_scale
@@ -124,9 +124,10 @@ def compare(args: argparse.Namespace) -> None:
 
     with tempfile.TemporaryDirectory() as folder:
         models = {"yolov8n": "yolov8n.yaml"} | {name: str(write(name, Path(folder))) for name in args.only}
-        networks = {name: deployed(model) for name, model in models.items()}
+        networks = {n: deployed(model, runtime=args.runtime, imgsz=args.imgsz) for n, model in models.items()}
         image = torch.rand(1, 3, args.imgsz, args.imgsz)
-        times = timed({name: (network, [image]) for name, network in networks.items()}, args)
+        modules = {name: (network, [image]) for name, network in networks.items()}
+        times = timed(modules, args.runtime, args.threads, args.rounds)
     print(f"| model | | GFLOPs | ms in {args.runtime} | times as fast |\n|---|---|--:|--:|--:|")
     for name, network in networks.items():
         ratio = shown(times["yolov8n"], times[name])
