@@ -89,22 +89,23 @@ class Paper:
         sides = [(x - dy * HEAD[1], y + dx * HEAD[1]), (x + dy * HEAD[1], y - dx * HEAD[1])]
         self.axes.add_patch(Polygon([(x1, y1), *sides], closed=True, fc=INK, ec="none"))
 
-    def save(self, path: Path, title: str) -> None:
-        """Write the figure, whole or not at all, without a date.
-
-        Raises:
-            OSError: the folder cannot be written.
-        """
-        import matplotlib
-
-        form = path.suffix[1:]
-        about: dict[str, Any] = {"Title": title}
-        about |= {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}[form]
-        with matplotlib.rc_context({"svg.hashsalt": title, "svg.fonttype": "path", "pdf.fonttype": 42}):
-            write(path, lambda file: self.figure.savefig(file, format=form, dpi=DPI, metadata=about, facecolor="white"))
-
     def _at(self, place: Place) -> Place:
         return self.x + place[0], self.y + place[1]
+
+
+def save(figure: Any, path: Path, title: str) -> None:
+    """Write a figure of matplotlib's, whole or not at all, without a date.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    import matplotlib
+
+    form = path.suffix[1:]
+    about: dict[str, Any] = {"Title": title}
+    about |= {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}[form]
+    with matplotlib.rc_context({"svg.hashsalt": title, "svg.fonttype": "path", "pdf.fonttype": 42}):
+        write(path, lambda file: figure.savefig(file, format=form, dpi=DPI, metadata=about, facecolor="white"))
 
 
 def refuse_path(path: Path) -> None:

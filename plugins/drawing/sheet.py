@@ -17,7 +17,7 @@ from .flow import flow, has_name
 from .graph import folded
 from .looks import Look
 from .model_graph import model_graph
-from .paper import Paper, refuse_path
+from .paper import Paper, refuse_path, save
 from .scene import A4, TITLE, Scene, width
 from .words import refuse, said
 
@@ -79,7 +79,7 @@ def draw_model(
         [described.name, _with("{} parameters", f"{described.params:,}", language), _with("image {}", size, language)]
     )
     paper.text((1.4, h - CAPTION / 2), caption, "left")
-    paper.save(path, Path(model).name)
+    save(paper.figure, path, Path(model).name)
 
 
 def draw_block(module: nn.Module, shape: Sequence[int], path: Path, language: str = "en") -> None:
@@ -100,7 +100,7 @@ def draw_block(module: nn.Module, shape: Sequence[int], path: Path, language: st
     panel = Panel(type(module).__name__, scene, 0.5, 0.5)
     paper = Paper(panel.right + 0.5, panel.bottom + 0.5, language)
     _draw(paper, panel)
-    paper.save(path, type(module).__name__)
+    save(paper.figure, path, type(module).__name__)
 
 
 def _draw(paper: Paper, panel: Panel) -> None:
