@@ -161,7 +161,7 @@ def test_repeats_are_one_box_unless_something_is_taken_from_between() -> None:
     assert [node.words for node in between.nodes] == ["Block ×2", "Block ×2", "Concat"]
     every = folded(Graph([*chain, out], [*line, *(Edge(str(i), "out", "8×4×4") for i in range(4))]))
     assert [node.words for node in every.nodes] == ["Block ×4", "Concat"]
-    assert [edge.shape for edge in every.edges] == ["4 of 8×4×4"]
+    assert [edge.shape for edge in every.edges] == ["4 maps"]
 
 
 def test_folded_rows_of_a_model_say_which_they_are(drawn: dict) -> None:
@@ -218,6 +218,17 @@ def test_a_figure_is_the_same_bytes_again_in_each_format(tmp_path: Path) -> None
         assert files[0].read_bytes() == files[1].read_bytes()
         assert files[0].read_bytes().startswith(begins)
     assert_legible(tmp_path / "0.svg")
+
+
+def test_the_picture_in_the_docs_is_current(tmp_path: Path) -> None:
+    docs = Path(__file__).parents[1] / "docs"
+    command = "yolo-plugins draw yolov8n-ghost.yaml --detail C2fGhost GhostBottleneck -o docs/draw.svg"
+    assert command in (docs / "draw.md").read_text(encoding="utf-8")
+    fresh = tmp_path / "draw.svg"
+    assert main([*command.split()[1:-1], str(fresh)]) == 0
+    texts = [re.findall("<!-- (.*) -->", file.read_text(encoding="utf-8")) for file in (fresh, docs / "draw.svg")]
+    assert texts[0] == texts[1], f"run: {command}"
+    assert texts[0].count("C2fGhost") == 6
 
 
 def test_a_block_is_drawn_as_figure_and_a_model_as_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -123,7 +123,7 @@ def arranged(graph: Graph) -> Scene:
             spacing.column += 2
             continue
         if not labelled(scene):
-            return scene
+            return scene.cropped(MARGIN)
         spacing.column += 2
     raise ValueError(f"the block is too entangled to be drawn in {TRIES} tries; draw it as text, without -o")
 

@@ -127,42 +127,23 @@ def _one(chain: Sequence[Node]) -> Node:
 def _together(shapes: Sequence[str]) -> str:
     """One arrow's shape for several."""
     if len(shapes) > 1 and len(set(shapes)) == 1:
-        return f"{len(shapes)} of {shapes[0]}"
+        return f"{len(shapes)} maps"
     return shapes[0]
 
 
 def levels_merged(graph: Graph) -> Graph:
     """The graph with boxes that do the same at several levels as one, such as a head's branches.
 
-    Two boxes do the same where title, `group`, and the boxes before and after them agree.
+    Two boxes do the same where title, `group`, and the boxes before them agree.
     """
-    classes = {node.key: hash_of(node) for node in graph.nodes}
-    for _ in graph.nodes:
-        finer = {
-            key: repr(
-                (
-                    own,
-                    sorted({classes[e.source] for e in graph.into(key)}),
-                    sorted({classes[e.target] for e in graph.out_of(key)}),
-                )
-            )
-            for key, own in classes.items()
-        }
-        numbered = {name: str(i) for i, name in enumerate(dict.fromkeys(finer.values()))}
-        finer = {key: numbered[name] for key, name in finer.items()}
-        if len(set(finer.values())) == len(set(classes.values())):
-            break
-        classes = finer
     first: dict[str, Node] = {}
+    one: dict[str, str] = {}  # the box that stands for each
     for node in graph.nodes:
-        first.setdefault(classes[node.key], node)
+        before = sorted({one[edge.source] for edge in graph.into(node.key)})
+        what = repr((node.title, node.kind, node.group, before))
+        one[node.key] = first.setdefault(what, node).key
     edges: dict[tuple[str, str], Edge] = {}
     for edge in graph.edges:
-        ends = first[classes[edge.source]].key, first[classes[edge.target]].key
+        ends = one[edge.source], one[edge.target]
         edges.setdefault(ends, Edge(*ends, edge.shape))
     return Graph(list(first.values()), list(edges.values()))
-
-
-def hash_of(node: Node) -> str:
-    """What a box is, in a word, for comparing."""
-    return repr((node.title, node.kind, node.group))

@@ -47,7 +47,7 @@ class Paper:
         shape = "round,pad=0,rounding_size=0.9" if weight else "square,pad=0"
         style = "dashed" if dashed else "solid"
         box = FancyBboxPatch(self._at(corner), w, h, boxstyle=shape, fc=look.fill, ec=look.edge, lw=weight, ls=style)
-        self.axes.add_patch(box)
+        self._add(box)
 
     def text(
         self, at: Place, words: str, side: str, size: float = SMALL, bold: bool = False, colour: str = INK
@@ -71,7 +71,7 @@ class Paper:
         """Where arrows part."""
         from matplotlib.patches import Circle
 
-        self.axes.add_patch(Circle(self._at(at), 0.42, fc=INK, ec="none"))
+        self._add(Circle(self._at(at), 0.42, fc=INK, ec="none"))
 
     def arrow(self, points: Sequence[Place]) -> None:
         """A course with rounded corners, and a head at its end."""
@@ -85,9 +85,13 @@ class Paper:
         x, y = x1 - dx * HEAD[0], y1 - dy * HEAD[0]
         ends[-1] = (x + dx * 0.3, y + dy * 0.3)
         course = Outline(*_rounded(ends))
-        self.axes.add_patch(PathPatch(course, fill=False, ec=INK, lw=0.75, capstyle="butt", joinstyle="round"))
+        self._add(PathPatch(course, fill=False, ec=INK, lw=0.75, capstyle="butt", joinstyle="round"))
         sides = [(x - dy * HEAD[1], y + dx * HEAD[1]), (x + dy * HEAD[1], y - dx * HEAD[1])]
-        self.axes.add_patch(Polygon([(x1, y1), *sides], closed=True, fc=INK, ec="none"))
+        self._add(Polygon([(x1, y1), *sides], closed=True, fc=INK, ec="none"))
+
+    def _add(self, patch: Any) -> None:
+        self.axes.add_patch(patch)
+        patch.set_clip_on(False)  # which would be said once more for each in an SVG
 
     def _at(self, place: Place) -> Place:
         return self.x + place[0], self.y + place[1]

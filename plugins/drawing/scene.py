@@ -5,8 +5,9 @@ Lengths are in cells of a grid, x to the right and y downward; a cell is `CELL` 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from .graph import Edge, Node
@@ -34,6 +35,10 @@ class Rectangle:
     y0: float
     x1: float
     y1: float
+
+    def moved(self, by: float) -> Rectangle:
+        """The same further to the right."""
+        return Rectangle(self.x0 + by, self.y0, self.x1 + by, self.y1)
 
     def meets(self, other: Rectangle, margin: float = 0.0) -> bool:
         """Whether two overlap, or come nearer than `margin`."""
@@ -115,6 +120,18 @@ class Scene:
     bands: list[tuple[int, int, int]] = field(default_factory=list)
     parts: list[tuple[str, int, int]] = field(default_factory=list)
     tight: bool = False
+
+    def cropped(self, margin: int) -> Scene:
+        """The same without empty room at the left and right, but for a margin."""
+        places = [*self.obstacles()]
+        xs = [x for line in self.lines for x, _ in line.points]
+        left = math.floor(min(*xs, *(place.x0 for place in places))) - margin
+        right = math.ceil(max(*xs, *(place.x1 for place in places))) + margin
+        scene = Scene(right - left, self.h, tight=self.tight)
+        scene.boxes = [replace(box, x=box.x - left) for box in self.boxes]
+        scene.lines = [Line(line.edge, [(x - left, y) for x, y in line.points]) for line in self.lines]
+        scene.labels = [replace(label, place=label.place.moved(-left)) for label in self.labels]
+        return scene
 
     def obstacles(self) -> Iterable[Rectangle]:
         """What no text may cross."""

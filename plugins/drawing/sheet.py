@@ -40,7 +40,7 @@ class Panel:
 
     @property
     def bottom(self) -> float:
-        return self.y + HEADING + self.scene.h
+        return self.y + HEADING + self.scene.h + 1
 
 
 def draw_model(

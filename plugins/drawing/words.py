@@ -36,7 +36,6 @@ WORDS = {
         "output": "输出",
         "classes": "类",
         "text": "文本",
-        "of": "个",
         "maps": "个特征图",
         "concatenate": "拼接",
         "add": "相加",
