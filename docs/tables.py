@@ -17,9 +17,9 @@ from pathlib import Path
 from yolo_plugins import BLOCKS, model_yamls
 from yolo_plugins.blocks.counting import parameters
 from yolo_plugins.blocks.registry import PACKAGE, PREFIX, Spec, spec_of
+from yolo_plugins.drawing.cards import page
 from yolo_plugins.files import write_text
 from yolo_plugins.inspection.block_costs import compare, compare_all, measurable
-from yolo_plugins.inspection.cards import page
 from yolo_plugins.inspection.listing import Entry
 from yolo_plugins.inspection.listing import blocks as listed
 from yolo_plugins.models.building import build, gflops

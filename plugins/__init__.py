@@ -35,6 +35,7 @@ FUNCTIONS = {
     "cost": "inspection.costs",
     "fuse": "blocks.fusing",
     "ghostnet": "networks.ghostnet",
+    "heatmap": "heatmaps",
     "make_divisible": "blocks.geometry",
     "mobilenet_v3": "networks.mobilenetv3",
     "register": "blocks.registry",

@@ -12,9 +12,9 @@ from yolo_plugins import cli
 from yolo_plugins.blocks.counting import parameters
 from yolo_plugins.blocks.formula import evaluate, shown
 from yolo_plugins.blocks.registry import PACKAGE, spec_of
+from yolo_plugins.drawing.cards import card
 from yolo_plugins.inspection import latency
 from yolo_plugins.inspection.block_costs import call
-from yolo_plugins.inspection.cards import card
 from yolo_plugins.inspection.counterparts import example, maps, pair
 from yolo_plugins.inspection.listing import Entry, blocks
 

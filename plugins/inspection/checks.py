@@ -26,8 +26,6 @@ from ..rows.yaml_files import locate, stock_files, with_scale
 from .advice import beyond_trying, foreign_activation, too_large
 
 HEADS = ("Detect", "Classify", "RTDETRDecoder", "SemanticSegment", "Depth")
-PROMPTED = {"WorldDetect", "YOLOEDetect", "YOLOESegment", "YOLOESegment26"}
-"""Heads that take text besides the image, so that rows alone do not run."""
 
 
 @dataclass
@@ -115,9 +113,7 @@ def _check_scales(verdict: Verdict, description: dict[str, Any], quick: bool) ->
         try:
             with quiet():
                 layers = build({**description, "scale": scale, "yaml_file": "model"})
-                # Prompted heads are run by their own model while it is built, with the text that they need.
-                prompted = rows_of(description)[-1][2] in PROMPTED
-                maps = [] if prompted else run(layers, image_channels(description))
+                maps = run(layers, image_channels(description))
             smallest = smallest or Dry(scale, layers, maps)
         except ModelYAMLError as error:
             found.setdefault(error.problem, []).append(scale)
@@ -139,7 +135,7 @@ def _check_scales(verdict: Verdict, description: dict[str, Any], quick: bool) ->
 def _check_levels(verdict: Verdict, maps: list[Shapes], described: list[list[Any]]) -> None:
     """Warn of maps of one size among those that the head is given."""
     sources = described[-1][0]
-    if not maps or not isinstance(sources, list):
+    if not isinstance(sources, list):
         return
     sides = [maps[f][0][-1] for f in sources if maps[f] and len(maps[f][0]) == 4]
     if len(sides) != len(set(sides)):

@@ -17,6 +17,12 @@ from ..rows.parsing import file_of
 IMAGE = 256
 """Side of the image with which Ultralytics measures a detector's strides while building it."""
 
+TEXT = 512
+"""Length of a class name's embedding in all models that take text."""
+
+PROMPTED = {"C2fAttn", "ImagePoolingAttn", "WorldDetect", "YOLOEDetect", "YOLOESegment", "YOLOESegment26"}
+"""Rows that take text besides maps."""
+
 Shapes = list[tuple[int, ...]]
 
 
@@ -56,17 +62,26 @@ def run(layers: nn.Sequential, channels: int, size: int = IMAGE) -> list[Shapes]
     maps: list[Any] = []
     with torch.device("meta"), torch.no_grad():
         x: Any = torch.zeros(1, channels, size, size)
+        text = torch.zeros(1, getattr(layers[-1], "nc", 1), TEXT)
         for i, layer in enumerate(layers):
             source: Any = layer.f
             if source != -1:
                 x = maps[source] if isinstance(source, int) else [x if j == -1 else maps[j] for j in source]
             given = shapes(x)
             try:
-                x = layer(x)
+                x = _applied(layer, x, text)
             except Exception as error:
                 raise RowError(i, reason_of(error), given, [shapes(y) for y in maps]) from error
             maps.append(x)
     return [shapes(x) for x in maps]
+
+
+def _applied(layer: nn.Module, x: Any, text: Tensor) -> Any:
+    """A row's output; rows that look at the classes' names are given those as well, as their own models do."""
+    kind = type(layer).__name__
+    if kind in PROMPTED:
+        return layer([*x, text]) if kind.startswith("YOLOE") else layer(x, text)
+    return layer(x)
 
 
 def shapes(x: Any) -> Shapes:

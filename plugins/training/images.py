@@ -47,7 +47,7 @@ def image_batches(
         ValueError: a file that is no image, named.
     """
     generator = torch.Generator().manual_seed(seed)
-    load = lru_cache(CACHED)(partial(_read, size=size))
+    load = lru_cache(CACHED)(partial(read_image, size=size))
     order: list[int] = []
 
     def give() -> Tensor:
@@ -55,7 +55,7 @@ def image_batches(
             order.extend(torch.randperm(len(files), generator=generator).tolist() * (1 + batch // len(files)))
         images = [load(files[order.pop()]) for _ in range(batch)]
         h, w = (-(-max(image.shape[d] for image in images) // 32) * 32 for d in (1, 2))
-        x = torch.stack([_padded(image, h, w) for image in images]).float() / 255
+        x = torch.stack([padded(image, h, w) for image in images]).float() / 255
         chance = torch.rand(2, generator=generator)
         if chance[0] < 0.5:
             x = x.flip(-1)
@@ -66,7 +66,12 @@ def image_batches(
     return give
 
 
-def _read(path: Path, size: int) -> Tensor:
+def read_image(path: Path, size: int) -> Tensor:
+    """An image, (3, H, W) of RGB bytes, its longer side `size`.
+
+    Raises:
+        ValueError: the file is no image.
+    """
     image = cv2.imread(str(path))
     if image is None:
         raise ValueError(f"{path} cannot be read as an image; remove it from the folder")
@@ -77,6 +82,7 @@ def _read(path: Path, size: int) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(image[..., ::-1].transpose(2, 0, 1)))
 
 
-def _padded(image: Tensor, h: int, w: int) -> Tensor:
+def padded(image: Tensor, h: int, w: int) -> Tensor:
+    """An image in the middle of a grey one of that height and width."""
     top, left = (h - image.shape[1]) // 2, (w - image.shape[2]) // 2
     return nn.functional.pad(image, (left, w - image.shape[2] - left, top, h - image.shape[1] - top), value=114)

@@ -14,6 +14,7 @@ COMMANDS = (
     "check",
     "cost",
     "draw",
+    "heatmap",
     "networks",
     "yaml",
     "init",

@@ -23,7 +23,7 @@ def run(args: argparse.Namespace) -> None:
     if args.blocks and not args.long:
         raise ValueError(f"cards are shown by --long: yolo-plugins list --long {' '.join(args.blocks)}")
     if args.long:
-        from ...inspection.cards import text
+        from ...drawing.cards import text
 
         print(text(args.blocks))
         return

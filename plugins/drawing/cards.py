@@ -11,12 +11,13 @@ from typing import Any
 from ..blocks.counting import multiply_adds, parameters
 from ..blocks.formula import shown
 from ..blocks.registry import BLOCKS, FORMATS, PACKAGE, ROWS, Spec, find
+from ..inspection import latency
+from ..inspection.block_costs import call
+from ..inspection.counterparts import NEUTRAL, example, maps, pair
+from ..inspection.listing import Entry, blocks
 from ..tables import columns, markdown
-from . import latency
-from .block_costs import call
-from .counterparts import NEUTRAL, example, maps, pair
-from .drawing import draw
-from .listing import Entry, blocks
+from .flow import flow
+from .mermaid import mermaid
 
 SIZE = 32
 """Side of the maps that cards count and draw on."""
@@ -164,4 +165,5 @@ def _drawing(block: str) -> str:
     except ValueError:
         return ""
     x = maps(block, full.get("c1", NEUTRAL), SIZE)
-    return draw(BLOCKS[block](**full), *(tuple(m.shape[1:]) for m in (x if isinstance(x, list) else [x])))
+    shapes = [tuple(m.shape[1:]) for m in (x if isinstance(x, list) else [x])]
+    return mermaid(flow(BLOCKS[block](**full), *shapes))
