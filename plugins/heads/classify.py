@@ -40,13 +40,22 @@ class ClassifyHead(Classify):
         self.linear = nn.Linear(c1, nc)
 
 
-@register("conv", channels=(), task="classify", source="MobileNetV3, 1905.02244")
+@register(
+    "conv",
+    channels=(),
+    task="classify",
+    source="MobileNetV3, 1905.02244",
+    example={"c1": 256, "nc": 1000},
+    params="c1*hidden + hidden + hidden*nc + nc",
+)
 class LiteClassify(Classify):
     """Pool → 1×1 to `hidden` → dropout → linear: stock's head, pooled before its convolution, not after.
 
     As in MobileNetV3's last stage the convolution has a bias and no batch norm, since it sees one pixel.
 
     Shape: (B, c1, H, W) → (B, nc).
+
+    Weak: it has nearly all of its weights in two matrices, which cost memory where classes are many.
 
     Raises:
         ValueError: a count below 1, or dropout outside 0–1.

@@ -57,11 +57,13 @@ class LiteDetect(LightHead, Detect):
         self.lighten(LightBranches(c1, max(c1[0], 4 * reg_max), k, act, form), reg_max)
 
 
-@register("inputs", channels=(), task="detect", source="YOLOv10, 2405.14458")
+@register("inputs", channels=(), task="detect", source="YOLOv10, 2405.14458", example={"c1": [64, 128, 256], "nc": 80})
 class LiteV10Detect(LightHead, parent("v10Detect")):  # type: ignore[misc]
     """`LiteDetect` with the two halves of YOLOv10's head, always end to end.
 
     Shape: as `LiteDetect`.
+
+    Weak: as `LiteDetect`; in training both halves are computed.
 
     Raises:
         ValueError: as `LiteDetect`, or a release without YOLOv10.
@@ -93,35 +95,41 @@ class _Angles(LightHead):
         self.lighten(make, reg_max, cv4=(max(c1[0] // 4, ne), ne))
 
 
-@register("inputs", channels=(), task="obb")
+@register("inputs", channels=(), task="obb", example={"c1": [64, 128, 256], "nc": 15})
 class LiteOBB(_Angles, OBB):
     """`LiteDetect` with an angle for each box, from branches of the same form.
 
     Shape: as `LiteDetect`, with ne angles more an anchor.
+
+    Weak: as `LiteDetect`.
 
     Raises:
         ValueError: as `LiteDetect`.
     """
 
 
-@register("inputs", channels=(), task="obb", source="YOLO26")
+@register("inputs", channels=(), task="obb", source="YOLO26", example={"c1": [64, 128, 256], "nc": 15})
 class LiteOBB26(_Angles, parent("OBB26")):  # type: ignore[misc]
     """`LiteOBB` whose angles are predicted as they are, without a sigmoid.
 
     Shape: as `LiteOBB`.
+
+    Weak: as `LiteDetect`.
 
     Raises:
         ValueError: as `LiteDetect`, or a release without YOLO26.
     """
 
 
-@register("inputs", channels=(), task="pose")
+@register("inputs", channels=(), task="pose", example={"c1": [64, 128, 256], "nc": 1})
 class LitePose(LightHead, Pose):
     """`LiteDetect` with keypoints for each box, from branches of the same form.
 
     `kpt_shape` is the number of keypoints and of values each: 2 for x, y or 3 for x, y, visible.
 
     Shape: as `LiteDetect`, with kpt_shape[0] · kpt_shape[1] values more an anchor.
+
+    Weak: as `LiteDetect`; the keypoints of a body are far from its anchor, where one depthwise layer sees little.
 
     Raises:
         ValueError: as `LiteDetect`, or a `kpt_shape` of another form.
@@ -144,11 +152,13 @@ class LitePose(LightHead, Pose):
         self.lighten(make, reg_max, cv4=(max(c1[0] // 4, self.nk), self.nk))
 
 
-@register("inputs", channels=(), task="pose", source="YOLO26")
+@register("inputs", channels=(), task="pose", source="YOLO26", example={"c1": [64, 128, 256], "nc": 1})
 class LitePose26(LightHead, parent("Pose26")):  # type: ignore[misc]
     """`LitePose` with YOLO26's keypoints: an offset each and, in training, its spread for a normalising flow.
 
     Shape: as `LitePose`.
+
+    Weak: as `LitePose`; the spreads are dropped when it is exported.
 
     Raises:
         ValueError: as `LitePose`, or a release without YOLO26.

@@ -76,11 +76,13 @@ class LiteSegment(_Masks, Segment):
     """
 
 
-@register("inputs", channels=("npr",), task="segment", source="YOLO26")
+@register("inputs", channels=("npr",), task="segment", source="YOLO26", example={"c1": [64, 128, 256], "nc": 80})
 class LiteSegment26(_Masks, parent("Segment26")):  # type: ignore[misc]
     """`LiteSegment` whose prototypes are made of all maps, and learn from classes of pixels besides.
 
     Shape: as `LiteSegment`.
+
+    Weak: as `LiteSegment`; prototypes wait for the maps of every stride.
 
     Raises:
         ValueError: as `LiteDetect`, or a release without YOLO26.
