@@ -17,6 +17,7 @@ from .graph import Edge, Graph, Node
 from .looks import kind_of
 
 SHOWN = {"cat": "concatenate", "add": "add", "mul": "multiply", "transpose": "shuffle", "chunk": "split"}
+SHOWN |= dict.fromkeys(("matmul", "bmm", "einsum"), "matrix product")
 """Functions that are drawn; what else happens between layers only changes a shape."""
 
 Boxed = Callable[[nn.Module], bool]
