@@ -210,6 +210,15 @@ def test_details_show_a_rows_inner_structure_one_level_deep() -> None:
     assert [node.words for node in head.nodes if node.kind == "conv"] == ["3×3 ×2", "1×1", "3×3 ×2", "1×1"]
 
 
+def test_heads_that_take_text_are_drawn_inside_as_well() -> None:
+    attention, head = inside("yolov8n-world.yaml", "ImagePoolingAttn", "23")
+    titles = [node.title for node in attention.nodes]
+    assert titles.count("matrix product") == 2
+    ends = {edge.source for edge in attention.edges}
+    assert {node.key for node in attention.nodes if node.kind != "output"} <= ends
+    assert "ContrastiveHead" in [node.title for node in head.nodes]
+
+
 def test_a_figure_is_the_same_bytes_again_in_each_format(tmp_path: Path) -> None:
     for suffix, begins in ((".svg", b"<?xml"), (".pdf", b"%PDF"), (".png", b"\x89PNG")):
         files = [tmp_path / f"{i}{suffix}" for i in range(2)]

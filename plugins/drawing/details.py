@@ -50,13 +50,15 @@ def details(layers: nn.Sequential, chosen: list[str], channels: int, imgsz: int)
     """
     found = [_find(layers, name) for name in chosen]
     given: dict[nn.Module, tuple[Any, ...]] = {}
+
+    def keep(module: nn.Module, inputs: tuple[Any, ...]) -> None:
+        # Some heads put their outputs into the list that they are given.
+        given.setdefault(module, tuple(list(x) if isinstance(x, list) else x for x in inputs))
+
     for row, module in found:
         if not list(module.children()):
             raise ValueError(f"--detail {row or type(module).__name__}: nothing is inside a {type(module).__name__}")
-    handles = [
-        module.register_forward_pre_hook(lambda module, inputs: given.setdefault(module, inputs) and None)
-        for _, module in found
-    ]
+    handles = [module.register_forward_pre_hook(keep) for _, module in found]
     try:
         run(layers, channels, imgsz)
     finally:

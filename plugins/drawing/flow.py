@@ -25,7 +25,7 @@ SHOWN = {
     "sub": "subtract",
     "square": "square",
     "truediv": "divide",
-    "matmul": "product",
+    **dict.fromkeys(("matmul", "bmm", "einsum"), "matrix product"),
     "mean": "mean",
     "amax": "maximum",
     "sum": "sum",
@@ -33,6 +33,8 @@ SHOWN = {
     "transpose": "transpose",
     "avg_pool2d": "average pool",
     "interpolate": "resize",
+    "grid_sample": "sample",
+    "pixel_shuffle": "pixels from channels",
 }
 """Functions that are drawn; what else happens between layers only changes a shape."""
 

@@ -40,6 +40,7 @@ WORDS = {
         "concatenate": "拼接",
         "add": "相加",
         "multiply": "相乘",
+        "matrix product": "矩阵乘",
         "split": "切分",
         "shuffle": "通道混洗",
         "large kernel": "大卷积核",
