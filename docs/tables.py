@@ -72,6 +72,21 @@ def models(on_networks: bool) -> str:
     return markdown(rows, [1, 2, 4, 5])
 
 
+def lite() -> str:
+    """Parameters and GFLOPs of lite at scale n for every family and task, as the heads of the YAMLs say."""
+    tasks = {"detect": "", "segment": "-seg", "pose": "-pose", "obb": "-obb", "classify": "-cls"}
+    rows = [["", *tasks]]
+    for family in ("yolov8", "yolo11", "yolo26"):
+        cells = []
+        for task in tasks.values():
+            text = (model_yamls.FOLDER / f"{family}-lite{task}.yaml").read_text(encoding="utf-8")
+            found = re.search(r"^  n: .*# ([\d,]+) parameters, ([\d.]+) GFLOPs$", text, re.M)
+            assert found, f"{family}-lite{task}.yaml says no figures"
+            cells.append(f"{found[1]}, {found[2]}")
+        rows.append([f"`{family}n-lite`", *cells])
+    return markdown(rows, [])
+
+
 def model(name: str) -> list[str]:
     """Cells of a model: parameters and GFLOPs, and their change from the stock model's."""
     stock = "yolov8n-seg.yaml" if name.endswith("-seg.yaml") else "yolov8n.yaml"
@@ -99,7 +114,7 @@ def costs() -> str:
 
 
 PARTS: dict[str, dict[str, Callable[[], str]]] = {
-    "README.md": {"blocks": blocks, "models": partial(models, False)},
+    "README.md": {"blocks": blocks, "models": partial(models, False), "lite": lite},
     "docs/networks.md": {"models": partial(models, True), "costs": costs},
 }
 """What is made, by file and mark."""

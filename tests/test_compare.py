@@ -200,7 +200,7 @@ def test_weights_for_other_classes_are_refused(again, shapes, tmp_path):
 
 @pytest.mark.slow
 def test_every_model_yaml_exports_to_every_runtime_and_agrees(tmp_path):
-    models = [name.replace("yolov8", "yolov8n", 1) for name in names()]
+    models = [with_scale(name, "n") for name in names()]
     forms = ["torch", "torchscript", "onnx", "openvino", "ncnn", "mnn", "dnn"]
     rows = compare(models, formats=forms, imgsz=64, output=str(tmp_path / "matrix"), rounds=1, threads=os.cpu_count())
     assert len(rows) == len(models) * len(forms)
