@@ -66,10 +66,9 @@ def quantize(
         progress: Is given a line of text at each step.
 
     Raises:
-        ValueError: a format that cannot be written, a file that is quantised or exported already, no images, or labels
-            missing for `max_drop`.
+        ValueError: another format, a file that is quantised already, no images, or no labels for `max_drop`.
         OSError: a file is missing, or `out` exists or cannot be written.
-        RuntimeError: packages are missing; names the command that installs them.
+        RuntimeError: packages are missing.
     """
     require(format)
     checkpoint = checks.checkpoint(Path(model))
