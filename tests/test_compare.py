@@ -15,6 +15,7 @@ import torch
 from yolo_plugins.comparing import compare, formats
 from yolo_plugins.model_yamls import names
 from yolo_plugins.models.building import save, yolo
+from yolo_plugins.rows.yaml_files import with_scale
 
 FORMATS = [name for name in ("torch", "onnx", "ncnn") if not formats.absent(name)]
 ROUNDS = 7

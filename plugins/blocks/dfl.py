@@ -31,16 +31,19 @@ class ExpectedDistance(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         b, _, anchors = x.shape
         logits = x.view(b, 4, self.n, anchors)
-        weights = (logits - _largest(logits)).exp()
+        weights = (logits - _largest(logits, self.n)).exp()
         return (weights * self.steps).sum(2) / weights.sum(2)
 
 
-def _largest(x: Tensor) -> Tensor:
-    """`x.amax(2, keepdim=True)`, four slices at a time.
+def _largest(x: Tensor, rows: int) -> Tensor:
+    """`x.amax(2, keepdim=True)` of so many rows, four slices at a time.
 
-    ONNX Runtime's preparation for quantising knows no shape of a `ReduceMax`, and a pooling is slower.
+    ONNX Runtime's preparation for quantising knows no shape of a `ReduceMax`, and a pooling is slower. Slices are
+    written as such: pnnx does not know `narrow`.
     """
-    while (rows := x.shape[2]) > 1:
+    while rows > 1:
         size = -(-rows // 4)
-        x = reduce(torch.maximum, [x.narrow(2, min(i, rows - size), size) for i in range(0, rows, size)])
+        starts = [min(i, rows - size) for i in range(0, rows, size)]
+        x = reduce(torch.maximum, [x[:, :, i : i + size] for i in starts])
+        rows = size
     return x
