@@ -16,10 +16,10 @@ from pathlib import Path
 
 from yolo_plugins import BLOCKS, model_yamls
 from yolo_plugins.blocks.counting import parameters
-from yolo_plugins.blocks.registry import PACKAGE, PREFIX, spec_of
+from yolo_plugins.blocks.registry import PACKAGE, PREFIX, Spec, spec_of
 from yolo_plugins.files import write_text
 from yolo_plugins.inspection.block_costs import compare, compare_all, measurable
-from yolo_plugins.inspection.drawing import page
+from yolo_plugins.inspection.cards import page
 from yolo_plugins.inspection.listing import Entry
 from yolo_plugins.inspection.listing import blocks as listed
 from yolo_plugins.models.building import build, gflops
@@ -38,9 +38,16 @@ def blocks() -> str:
     single = [name for kind in KINDS for name in own if own[name].spec.row == kind and name in measurable()]
     heading = ["block", "what it is", "source", "params", "M MACs", "of plain"]
     lines = markdown([heading, *(block(own[name]) for name in single)], [3, 4, 5])
-    heads = ", ".join(f"`{name}`" for name, entry in own.items() if entry.spec.task)
-    stages = ", ".join(f"`{name}`" for name, entry in own.items() if entry.spec.row == "network")
-    return f"{lines}\n\nHeads: {heads}. Stages of whole networks: {stages}."
+
+    def named(chosen: Callable[[Spec], bool]) -> str:
+        return ", ".join(f"`{name}`" for name, entry in own.items() if chosen(entry.spec))
+
+    return (
+        f"{lines}\n\nHeads: {named(lambda spec: bool(spec.task))}. "
+        f"Of the maps of several rows: {named(lambda spec: spec.row == 'inputs' and not spec.task)}. "
+        f"Stages of whole networks: {named(lambda spec: spec.row == 'network' and not spec.maps)}. "
+        f"Whole networks, which give a list of maps: {named(lambda spec: spec.maps)}."
+    )
 
 
 def block(entry: Entry) -> list[str]:

@@ -66,6 +66,10 @@ def conv_bn(c1: int, c2: int, k: int = 1, g: int = 1) -> int:
     return c1 // g * c2 * k * k + 2 * c2
 
 
+def shsa(c: int) -> int:
+    return conv_bn(c // 4, 2 * 16 + c // 4) + conv_bn(c, c)
+
+
 def ghost(c1: int, c2: int, k: int = 1, ratio: int = 2, cheap_k: int = 3) -> int:
     m = -(-c2 // ratio)
     return conv_bn(c1, m, k) + conv_bn(m, m * (ratio - 1), cheap_k, m)
@@ -238,6 +242,17 @@ CASES = [
     Case(yp.WeightedSum, ([6, 8, 12], 16), (6, 8, 12), 16, 3 + conv_bn(6, 16) + conv_bn(8, 16) + conv_bn(12, 16)),
     Case(yp.RepGhostStage, (8, 16, 2), 8, 16, repghost(8, 16, cheap_k=5) + repghost(16, 16, cheap_k=5)),
     Case(yp.RepGhostStage, (8, 8, 1, 3), 8, 8, repghost(8, 8)),
+    Case(yp.SHSA, (64,), 64, 64, conv_bn(16, 2 * 16 + 16) + conv_bn(64, 64)),
+    Case(yp.SHSA, (8, 2, 4, 2), 8, 8, conv_bn(4, 2 * 4 + 4) + conv_bn(4, 4, 3, 4) + conv_bn(8, 8)),
+    Case(yp.RepGhostAttention, (8, 16, 2, 3), 8, 16, repghost(8, 16) + repghost(16, 16) + 2 * shsa(16)),
+    Case(
+        yp.RepGhostAttention,
+        (8, 8),
+        8,
+        8,
+        repghost(8, 8, cheap_k=5) + shsa(8) + conv_bn(2, 2, 3, 2),
+        options={"pool": 2},
+    ),
     Case(yp.GhostNetStage, (24, 3), 24, 40, ghost_bottleneck(24, 40, 72, 5, 2, 20), s=2),
     Case(yp.ShuffleNetV1Stage, (240, 5), 240, 480, shuffle_unit(240, 480, 2, 3), s=2),
     Case(yp.ShuffleNetV1Stage, (12, 2, 1, 0.5), 12, 12, 0),

@@ -58,5 +58,6 @@ def test_an_argument_that_cannot_be_is_refused_in_one_sentence(case: Case) -> No
     assert not faults(case.build, dict(bound.arguments))
 
 
-def test_the_classifiers_head_too(patched: None) -> None:
-    assert not faults(yp.BLOCKS["ClassifyHead"], {"c1": 8, "nc": 3, "dropout": 0.0})
+@pytest.mark.parametrize(("name", "more"), [("ClassifyHead", {}), ("LiteClassify", {"hidden": 8, "act": "relu"})])
+def test_the_classifiers_head_too(name: str, more: dict[str, Any], patched: None) -> None:
+    assert not faults(yp.BLOCKS[name], {"c1": 8, "nc": 3, "dropout": 0.0, **more})

@@ -34,9 +34,13 @@ def test_every_format_of_a_specification_is_tried() -> None:
 def test_a_block_between_convolutions_gives_the_same_in_every_format(case: Case, form: str, tmp_path: Path) -> None:
     if missing := formats.missing(form):
         pytest.skip(missing)
-    layers = {"before": yp.ConvBNAct(case.c1, case.c1), "block": case(), "after": yp.ConvBNAct(case.c2, case.c2)}
+    layers = {
+        "before": yp.ConvBNAct(case.channels, case.channels),
+        "block": case(),
+        "after": yp.ConvBNAct(case.c2, case.c2),
+    }
     network = yp.fuse(randomise(nn.Sequential(OrderedDict(layers)))).requires_grad_(False)
-    image = torch.randn(1, case.c1, 17, 12)
+    image = torch.randn(1, case.channels, 17, 12)
     spec, expected = spec_of(case.build), network(image)
     assert spec is not None
     try:

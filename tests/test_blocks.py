@@ -28,7 +28,7 @@ def test_every_registered_block_has_a_case() -> None:
     import yolo_plugins.networks  # noqa: F401  registers its stages
 
     heads = {cls for cls in yp.BLOCKS.values() if "ultralytics" in str(cls.__mro__)}
-    assert {case.build for case in CASES} == set(yp.BLOCKS.values()) - heads
+    assert {case.build for case in CASES} == set(yp.BLOCKS.values()) - heads - {yp.Timm}  # tests/test_timm.py
 
 
 STAGES = {

@@ -16,7 +16,7 @@ from yolo_plugins.comparing import compare, formats
 from yolo_plugins.model_yamls import names
 from yolo_plugins.models.building import save, yolo
 
-FORMATS = [name for name in ("torch", "onnx", "ncnn") if formats.missing(name) is None]
+FORMATS = [name for name in ("torch", "onnx", "ncnn") if not formats.absent(name)]
 ROUNDS = 7
 
 
@@ -108,7 +108,7 @@ def test_accuracy_is_measured_with_weights_and_only_then(finished):
 
 def test_the_run_prints_its_answer_and_writes_its_report_and_nothing_beside_it(finished, folder):
     output, run = finished.output, finished.run
-    assert "Smallest: " in run.stdout
+    assert "The most accurate is " in run.stdout or "The fastest" in run.stdout
     assert f"report: {output}/report.html" in run.stdout
     assert (output / "report.html").stat().st_size > 10_000
     assert {path.name for path in folder.iterdir()} == {"ghost.pt", "other.pt", "report"}
@@ -131,7 +131,7 @@ def test_a_second_run_measures_nothing_and_judges_by_its_budget(finished, folder
         run = subprocess.run(arguments, capture_output=True, text=True, cwd=folder, check=False)
         assert run.returncode == code, run.stderr
         assert "exporting" not in run.stderr
-    assert "Nothing keeps the budget (at most 0.1 MB)" in run.stdout
+    assert "No file keeps the budget of at most 0.1 MB: the smallest has " in run.stdout
     assert (finished.output / "measured" / "measured.jsonl").read_bytes() == kept
     assert json.loads((finished.output / "results.json").read_text())["rows"] == finished.rows
 
@@ -164,6 +164,31 @@ def test_a_missing_runtime_is_a_cell_not_a_crash(again, monkeypatch):
         ("missing", "openvino_that_is_not_there not installed: pip install openvino_that_is_not_there")
     ]
     assert "pip install openvino_that_is_not_there" in (Path(again["output"]) / "report.md").read_text()
+
+
+@pytest.mark.skipif("ncnn" not in FORMATS, reason="ncnn or pnnx is not installed")
+def test_a_precision_that_does_not_exist_is_a_row_that_says_so(again):
+    plain, eight = compare(**again, formats=["ncnn"], quantize=[8], rounds=1)
+    assert (plain["state"], plain["bits"], plain["recipe"]) == ("ok", 32, "")
+    assert (eight["state"], eight["bits"], eight["recipe"]) == ("none", 8, "ultralytics")
+    page = (Path(again["output"]) / "report.html").read_text()
+    assert "NCNN has no 8 bits in Ultralytics&#x27; export." in page
+
+
+@pytest.mark.slow
+def test_fewer_bits_are_compared_with_32_bits_of_the_same_format(again):
+    """Ultralytics' recipe and ours apart, the runtime's own default where it is another; all run and are judged."""
+    found = compare(**again, formats=["onnx", "openvino", "ncnn", "mnn"], quantize=[8, 16], rounds=ROUNDS)
+    rows = {(row["format"], row["bits"], row["recipe"]): row for row in found}
+    wanted = [("onnx", 8, "yolo-plugins"), ("openvino", 8, "yolo-plugins"), ("ncnn", 16, "ultralytics")]
+    wanted += [(form, bits, "ultralytics") for form in ("onnx", "openvino", "mnn") for bits in (8, 16)]
+    assert rows.keys() >= {*wanted, ("onnx", 32, ""), ("openvino", 32, ""), ("ncnn", 32, "")}
+    for row in map(rows.get, wanted):
+        assert row["state"] in ("ok", "wrong"), row["reason"]
+        assert row["own_speedup_low"] <= row["own_speedup"] <= row["own_speedup_high"]
+        assert 0 <= row["map"] <= 1
+        assert 0 <= row["same_boxes"] <= 1
+        assert row["mb"] < rows[row["format"], 32, ""]["mb"]
 
 
 def test_weights_for_other_classes_are_refused(again, shapes, tmp_path):

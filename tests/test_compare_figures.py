@@ -5,10 +5,10 @@ import sys
 
 import numpy as np
 import pytest
-from comparison_rows import FAILED, GHOST, LEVEL, MISSING, ROWS, SHUFFLE, STOCK, WRONG, made, ratios
-from yolo_plugins.comparing import Budget, answer, ratio, winner
-from yolo_plugins.comparing.agreement import disagreement, raw_differences, same_boxes
-from yolo_plugins.comparing.words import accuracy_text, agreement_text, ratio_text
+from comparison_rows import EIGHT, FAILED, GHOST, LEVEL, MISSING, ROWS, SHUFFLE, STOCK, WRONG, faster, made
+from yolo_plugins.comparing import Budget, answer, ratio, warnings, winner
+from yolo_plugins.comparing.agreement import disagreement, found_again, lost, raw_differences, same_boxes
+from yolo_plugins.comparing.columns import columns
 
 
 def test_what_runs_beside_a_runtime_or_before_any_work_imports_neither_torch_nor_ultralytics():
@@ -23,15 +23,15 @@ def test_what_runs_beside_a_runtime_or_before_any_work_imports_neither_torch_nor
 
 
 @pytest.mark.parametrize(
-    ("values", "first", "expected"),
+    ("before", "after", "expected"),
     [
         ([15.0] * 20 + [150.0] * 20, [10.0] * 20 + [100.0] * 20, (1.5, 1.5, 1.5)),
         ([2.0] * 5, [1.0] * 5, (None, 2.0, None)),
     ],
     ids=["a machine that slows down tenfold half-way", "five pairs are too few for an interval"],
 )
-def test_a_ratio_is_taken_pair_by_pair(values, first, expected):
-    found = ratio(values, first)
+def test_how_many_times_as_fast_is_taken_pair_by_pair_and_above_1_where_it_takes_less_time(before, after, expected):
+    found = ratio(before, after)
     assert (found.low, found.median, found.high) == expected
 
 
@@ -143,6 +143,7 @@ def test_a_box_must_be_found_again_with_its_class(ours, theirs, part):
         (ROWS, Budget(max_ms=19), SHUFFLE),
         (ROWS, Budget(max_mb=8.0), LEVEL),
         (ROWS, Budget(max_mb=7.5), GHOST),
+        (EIGHT, Budget(max_mb=3), EIGHT[1]),
         (ROWS, Budget(max_ms=16, min_map=0.35), None),
         ([made("a", "onnx", 3.0, None), made("b", "onnx", 2.0, None)], Budget(), made("b", "onnx", 2.0, None)),
         ([made("a", "onnx", 3.0, None)], Budget(min_map=0.1), None),
@@ -157,32 +158,84 @@ def test_the_winner_is_the_most_accurate_within_the_budget(rows, budget, expecte
 def test_accuracies_that_differ_by_rounding_alone_are_equal():
     rows = [made("a", "torch", 20.0, 0.40012), made("a", "onnx", 9.0, 0.40009)]
     assert winner(rows, Budget()) is rows[1]
-    assert "from 9.0 ms on a as onnx (0.400)." in answer(rows, Budget())[0]
+    assert answer(rows, Budget()) == [
+        "The fastest and most accurate is a in ONNX Runtime: 9.0 ms an image, 6.0 MB, mAP50-95 0.400."
+    ]
 
 
-SEEDS = {"seeds": 3, "map_mean": 0.39, "map_spread": 0.02}
+FAINT = [[0, 0, 10, 10, 0.5, 0], [20, 20, 40, 40, 0.35, 1], [50, 50, 60, 60, 0.06, 0]]
 
 
 @pytest.mark.parametrize(
-    ("text", "row", "expected"),
+    ("ours", "theirs", "share", "shift"),
     [
-        (ratio_text, STOCK, "–"),
-        (ratio_text, GHOST, "1.10× (1.05–1.15)"),
-        (ratio_text, LEVEL, "no difference shown (0.98–1.04)"),
-        (ratio_text, ratios(1.0, 1.1, 1.2), "no difference shown (1.00–1.20)"),
-        (ratio_text, STOCK | {"ratio": 1.2}, "1.20× (fewer than 6 rounds: no interval)"),
-        (accuracy_text, STOCK | {"map": None, "accuracy_note": "no weights"}, "no weights"),
-        (accuracy_text, STOCK | SEEDS, "0.400 (torch, 3 seeds: 0.390 ± 0.020)"),
-        (agreement_text, WRONG, "wrong: boxes differ by 30 px from torch's"),
-        (agreement_text, MISSING, "missing: MNN not installed: pip install MNN"),
-        (agreement_text, STOCK | {"boxes_px": 0.02, "same_boxes": 1.0}, "ok: boxes 0.02 px, 100% of final boxes"),
+        (FAINT, BOXES, 1.0, -0.4),
+        (BOXES, FAINT, 1.0, 0.425),
+        ([[1.0, *FAINT[0][1:]], *FAINT[1:]], BOXES, 1.0, -0.4),
+        ([[5.0, *FAINT[0][1:]], *FAINT[1:]], BOXES, 4 / 6, -0.325),
+        (FAINT[:1], BOXES, 2 / 3, -0.4),
+        ([], [], None, None),
+        ([0.3, 0.7], [0.2, 0.8], 1.0, -0.1),
+    ],
+    ids=[
+        "fainter but all there", "stronger", "a side moved by a pixel", "another place", "others lost",
+        "none at all", "the same best class",
+    ],
+)  # fmt: skip
+def test_fewer_bits_must_leave_the_boxes_and_may_move_their_confidences(ours, theirs, share, shift):
+    """A box near the threshold may be lost; one that is found again counts at whatever confidence."""
+    found = found_again([ours], [theirs], conf=0.25)
+    assert (found.share, found.shift) == (pytest.approx(share), pytest.approx(shift))
+    assert bool(lost(found)) is (share is not None and share < 0.9)
+
+
+def cells(row: dict, rows: list[dict] = ROWS) -> dict[str, str]:
+    """What the table's row shows, by the figure that a column is sorted by."""
+    return {column.key: column.plain(row) for column in columns([*rows, *EIGHT])}
+
+
+@pytest.mark.parametrize(
+    ("key", "row", "expected"),
+    [
+        ("speedup", STOCK, "–"),
+        ("speedup", GHOST, "0.91× (0.87–0.95)"),
+        ("speedup", STOCK | {"speedup": 1.2}, "1.20×"),
+        ("map", STOCK | {"map": None, "accuracy_note": "no weights"}, "–"),
+        ("map", STOCK | {"seeds": 3, "map_mean": 0.39, "map_spread": 0.02}, "0.400 (3 seeds in torch: 0.390 ± 0.020)"),
+        ("state", WRONG, "wrong"),
+        ("state", MISSING, "not installed"),
+        ("state", STOCK | {"boxes_px": 0.02, "same_boxes": 1.0}, "ok (boxes 0.02 px, 100% of boxes)"),
+        ("state", EIGHT[2] | {"boxes_px": 90.0}, "ok (97% of boxes)"),
+        ("state", EIGHT[2] | {"same_boxes": None}, "not judged"),
+        ("format", EIGHT[3], "ONNX Runtime (8 bits by yolo-plugins)"),
+        ("own_speedup", EIGHT[2], "1.65× (1.57–1.73)"),
+        ("conf_shift", EIGHT[2], "−0.20"),
+        ("conf_shift", EIGHT[2] | {"conf_shift": -0.001}, "0.00"),
+        ("best_conf", EIGHT[2], "0.21"),
+        ("network_ms", STOCK, "10.0 (9.0–11.0)"),
     ],
 )
-def test_a_cell_shows_its_figure_with_what_it_means_or_why_there_is_none(text, row, expected):
-    assert text(row) == expected
+def test_a_cell_shows_its_figure_with_what_it_means(key, row, expected):
+    assert cells(row)[key] == expected
 
 
-NOT_FASTER = "Fewer FLOPs, not faster: {} fewer than yolov8n, but its network takes, of yolov8n's time, in onnx: {}."
+def test_a_speed_is_grey_where_its_interval_spans_1_or_is_not_known():
+    (speed,) = [column for column in columns(ROWS) if column.key == "speedup"]
+    rows = [STOCK, GHOST, LEVEL, made("x", "onnx", 9.0, None, **faster(1.0, 1.1, 1.2)), GHOST | {"speedup_low": None}]
+    assert [speed.level(row) for row in rows] == [False, False, True, True, True]
+
+
+def test_columns_without_any_figure_are_left_out():
+    headings = [column.heading for column in columns([made("a", "onnx", 3.0, None)])]
+    assert headings[:3] == ["model", "runtime", "ms"]
+
+
+NOT_FASTER = "{} fewer FLOPs than yolov8n and is not faster for it: {} in ONNX Runtime (the network alone)."
+STOCK_SAID = "yolov8n in ONNX Runtime: 20.0 ms an image, 12.0 MB, mAP50-95 0.400."
+SHUFFLE_SAID = (
+    "shuffle in ONNX Runtime: 1.33 times as fast as yolov8n, 5.0 MB, 10 points less accurate (mAP50-95 0.300)."
+)
+LITE_SAID = "lite in ONNX Runtime: 3.1 times as fast as yolov8n, 3.1 MB, accuracy not known."
 
 
 @pytest.mark.parametrize(
@@ -191,34 +244,78 @@ NOT_FASTER = "Fewer FLOPs, not faster: {} fewer than yolov8n, but its network ta
         (
             Budget(),
             [
-                "Most accurate for each time allowed: from 15.0 ms on shuffle as onnx (0.300); "
-                "from 20.0 ms on yolov8n as onnx (0.400).",
-                "shuffle as onnx gives up 0.100 mAP50-95 against yolov8n as onnx.",
-                "Smallest: shuffle as onnx, 15.0 ms end to end, 5.0 MB, mAP50-95 0.300.",
-                NOT_FASTER.format("ghost has 38%", "1.10× (1.05–1.15)"),
-                NOT_FASTER.format("level has 25%", "no difference shown (0.98–1.04)"),
-                "Not to be deployed: ghost as ncnn (boxes differ by 30 px from torch's).",
-                f"Not measured: shuffle as ncnn ({FAILED['reason']}).",
-                "Runtimes that are not here: mnn: MNN not installed: pip install MNN.",
+                f"The most accurate is {STOCK_SAID}",
+                f"In between is {SHUFFLE_SAID}",
+                f"The fastest is {LITE_SAID}",
+                NOT_FASTER.format("ghost has 38 %", "0.91 times as fast"),
+                NOT_FASTER.format("level has 25 %", "no measurable difference"),
             ],
         ),
         (
             Budget(max_mb=7.5),
             [
-                "Within at most 7.5 MB: ghost as onnx, 22.0 ms end to end, 7.0 MB, mAP50-95 0.380.",
-                "ghost as onnx gives up 7.0 ms against shuffle as onnx, 0.020 mAP50-95 against yolov8n as onnx, "
-                "2.0 MB against shuffle as onnx.",
+                "Within at most 7.5 MB, deploy ghost in ONNX Runtime: slower than yolov8n (0.91 times as fast), "
+                "7.0 MB, 2 points less accurate (mAP50-95 0.380).",
+                f"The most accurate is {STOCK_SAID}",
             ],
+        ),
+        (
+            Budget(min_map=0.395),
+            [f"Within at least 0.395 mAP, deploy {STOCK_SAID}", f"In between is {SHUFFLE_SAID}"],
         ),
         (
             Budget(max_ms=10, min_map=0.5),
             [
-                "Nothing keeps the budget (at most 10 ms, at least 0.5 mAP): best ms 15 (limit 10); "
-                "best mAP 0.4 (limit 0.5)."
+                "No file keeps the budget of at most 10 ms and at least 0.5 mAP: the fastest takes 6.5 ms, "
+                "the most accurate reaches 0.4."
             ],
         ),
     ],
     ids=str,
 )
-def test_the_answer_says_what_to_deploy_what_that_gives_up_and_what_not_to_deploy(budget, lines):
+def test_the_answer_says_in_plain_sentences_what_to_deploy_and_what_it_costs(budget, lines):
     assert answer(ROWS, budget)[: len(lines)] == lines
+
+
+def test_what_is_not_told_apart_from_the_first_model_is_not_called_faster():
+    rows = [STOCK, LEVEL | {"map": 0.41, "mb": 3.0}]
+    assert answer(rows, Budget())[0] == (
+        "The most accurate is level in ONNX Runtime: not measurably faster or slower than yolov8n, 3.0 MB, "
+        "1 point more accurate (mAP50-95 0.410)."
+    )
+
+
+def test_a_task_is_named_where_there_are_several():
+    said = answer([STOCK, made("seg", "onnx", 9.0, 0.3, task="segment")], Budget())
+    assert said[0].startswith("detect: yolov8n in ONNX Runtime: ")
+    assert said[1] == "segment: seg in ONNX Runtime: 9.0 ms an image, 6.0 MB, mask mAP50-95 0.300."
+
+
+def test_warnings_are_told_once_and_not_in_the_cells():
+    assert warnings(ROWS) == [
+        "Wrong, not to be deployed: ghost in NCNN (boxes differ by 30 px from torch's).",
+        f"Not measured: shuffle in NCNN ({FAILED['reason']}).",
+        "Not to be run here: MNN (MNN not installed: pip install MNN).",
+        "No accuracy: lite (no weights).",
+        "Speeds in grey show no difference: their interval spans 1.",
+    ]
+    few = [row | {"rounds": 5, "map": None, "accuracy_note": "no data"} for row in (STOCK, GHOST)]
+    assert warnings(few) == [
+        "No accuracy: no labelled data was given.", "Fewer than 6 rounds were timed: speeds have no interval."
+    ]  # fmt: skip
+
+
+def test_what_fewer_bits_bring_and_cost_is_said_in_words():
+    """Slower included; a file that is wrong is not praised."""
+    said = answer(EIGHT, Budget())
+    assert said[-4:] == [
+        "ONNX Runtime with 16 bits by Ultralytics is slower than 32 bits here (0.80 times as fast), "
+        "and no less accurate.",
+        "ONNX Runtime with 8 bits by Ultralytics is faster than 32 bits here (1.65 times as fast), "
+        "and 5 points less accurate.",
+        "Its confidences move, so it needs other thresholds: "
+        "yolov8n lower by 0.20, best threshold 0.21 instead of 0.45.",
+        "ONNX Runtime with 8 bits by yolo-plugins is faster than 32 bits here for yolov8n (1.60 times as fast) "
+        "and not measurably faster or slower for shuffle, and at most 0.5 points less accurate (yolov8n).",
+    ]
+    assert "NCNN has no 8 bits." in warnings(EIGHT)

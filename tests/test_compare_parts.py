@@ -16,11 +16,12 @@ from yolo_plugins.cli import main
 from yolo_plugins.comparing import Settings, compare, formats
 from yolo_plugins.comparing.candidates import gather
 from yolo_plugins.comparing.dataset import read, spread_out
-from yolo_plugins.comparing.environment import environment
 from yolo_plugins.comparing.process import NotInstalledError, Worker, WorkerError
 from yolo_plugins.comparing.progress import Board
 from yolo_plugins.comparing.store import Store
+from yolo_plugins.comparing.variants import Variant, variants
 from yolo_plugins.files import write, write_text
+from yolo_plugins.training.environment import environment
 
 
 def test_models_are_found_by_bare_name_path_or_scale_and_named_after_what_they_are(tmp_path):
@@ -53,6 +54,9 @@ def test_models_are_found_by_bare_name_path_or_scale_and_named_after_what_they_a
         ("yolov8n.yaml --timeout 0", "timeout=0.0 must be above 0 seconds"),
         ("yolov8n.yaml --conf 1", "conf=1.0 must be between 0 and 1"),
         ("yolov8n.yaml -o file/report", "cannot write into file/report"),
+        ("yolov8n.yaml --quantize 8", "8 bits are calibrated on images; give a data YAML with --data"),
+        ("yolov8n.yaml --quantize 4", "quantize=4: there are 8 and 16 bits, beside 32"),
+        ("yolov8n.yaml --quantize 16 16", "quantize 16 16: one is given twice"),
         ("yolov8n.yaml --train", "training needs --data"),
         ("yolov8n.yaml --train --data x.yaml --seeds 1 1", "seeds 1, 1: one is given twice"),
     ],
@@ -88,6 +92,36 @@ def test_the_formats_are_those_that_ultralytics_exports():
     from ultralytics.engine.exporter import export_formats
 
     assert formats.known() == ["torch", *export_formats()["Argument"][1:], "dnn"]
+
+
+@pytest.mark.parametrize(
+    ("form", "bits", "default", "keys"),
+    [
+        ("onnx", [], 32, ["onnx"]),
+        ("torch", [8, 16], 32, ["torch"]),
+        ("onnx", [8, 16], 32, ["onnx", "onnx-16-ultralytics", "onnx-8-ultralytics", "onnx-8-yolo-plugins"]),
+        ("openvino", [8], 16, ["openvino", "openvino-16-default", "openvino-8-ultralytics", "openvino-8-yolo-plugins"]),
+        ("mnn", [8], 32, ["mnn", "mnn-8-ultralytics"]),
+    ],
+    ids=["32 bits alone", "torch", "both recipes", "a runtime whose default is 16", "Ultralytics' alone"],
+)
+def test_a_format_is_compared_in_the_precisions_that_it_has(form, bits, default, keys):
+    assert [variant.key for variant in variants(form, bits, default)] == keys
+
+
+@pytest.mark.parametrize(
+    ("variant", "lacking"),
+    [
+        (Variant("ncnn", 8, "ultralytics"), "NCNN has no 8 bits in Ultralytics' export"),
+        (Variant("torchscript", 16, "ultralytics"), "TorchScript has 16 bits on a GPU only"),
+        (Variant("onnx", 8, "ultralytics"), ""),
+        (Variant("ncnn", 16, "ultralytics"), ""),
+        (Variant("ncnn"), ""),
+    ],
+    ids=lambda value: getattr(value, "key", ""),
+)
+def test_a_precision_that_a_format_lacks_is_known_before_any_work(variant, lacking):
+    assert variant.lacking == lacking
 
 
 IMAGES = ["images/val/0.jpg", "images/val/1.jpg", "images/val/2.jpg"]

@@ -1,17 +1,21 @@
 """The light heads: Ultralytics' in every way but their branches."""
 
 import copy
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from cases import randomise
+from replacement_cases import tensors
+from test_network_training import RUN
 from torch import nn
 from yolo_plugins import cost, fuse
 from yolo_plugins.blocks.counting import parameters
 from yolo_plugins.blocks.dfl import ExpectedDistance
 from yolo_plugins.models.building import build
+from yolo_plugins.training.norm_statistics import measured_norms
 
 pytestmark = pytest.mark.usefixtures("patched")
 MAPS = [(64, 8), (128, 4), (256, 2)]
@@ -22,24 +26,38 @@ def maps() -> list[torch.Tensor]:
     return [torch.randn(2, c, size, size) for c, size in MAPS]
 
 
-def heads(nc: int = 5, **options: Any) -> list[Any]:
-    """Each light head and the stock one that it stands in for."""
-    from ultralytics.nn.modules import Detect, Segment
-    from yolo_plugins import LiteDetect, LiteSegment
+TWO = {"reg_max": 1, "end2end": True}
+HEADS: dict[str, tuple[str, str, dict[str, Any], dict[str, Any]]] = {
+    "detect": ("LiteDetect", "Detect", {}, {}),
+    "segment": ("LiteSegment", "Segment", {"nm": 32, "npr": 64}, {}),
+    "obb": ("LiteOBB", "OBB", {"ne": 1}, {}),
+    "pose": ("LitePose", "Pose", {"kpt_shape": (4, 3)}, {}),
+    "detect, end to end": ("LiteDetect", "Detect", {}, TWO),
+    "YOLOv10": ("LiteV10Detect", "v10Detect", {}, {}),
+    "YOLO26 segment": ("LiteSegment26", "Segment26", {"nm": 32, "npr": 64}, TWO),
+    "YOLO26 obb": ("LiteOBB26", "OBB26", {"ne": 1}, TWO),
+    "YOLO26 pose": ("LitePose26", "Pose26", {"kpt_shape": (4, 3)}, TWO),
+}
+"""Light head and the stock one that it stands for, what both are given, and what makes them end to end."""
 
+each_head = pytest.mark.parametrize("which", HEADS)
+
+
+def heads(which: str, nc: int = 5, **options: Any) -> list[Any]:
+    """A light head and the stock one that it stands in for."""
+    import yolo_plugins
+    from ultralytics.nn.modules import head as stock_heads
+
+    light, stock, own, two = HEADS[which]
     channels = [c for c, _ in MAPS]
     torch.manual_seed(0)
-    built = [
-        (LiteDetect(channels, nc, **options), Detect(nc=nc, ch=channels)),
-        (LiteSegment(channels, nc, 32, 64, **options), Segment(nc=nc, nm=32, npr=64, ch=channels)),
+    pair = [
+        getattr(yolo_plugins, light)(channels, nc, **own, **{**two, **options}),
+        getattr(stock_heads, stock)(nc=nc, ch=channels, **own, **two),
     ]
-    for pair in built:
-        for head in pair:
-            head.stride = torch.tensor([8.0, 16.0, 32.0])
-    return built
-
-
-detect_and_segment = pytest.mark.parametrize("which", [0, 1], ids=["detect", "segment"])
+    for head in pair:
+        head.stride = torch.tensor([8.0, 16.0, 32.0])
+    return pair
 
 
 def shapes(x: object) -> object:
@@ -50,11 +68,24 @@ def shapes(x: object) -> object:
     return [shapes(v) for v in x] if isinstance(x, (list, tuple)) else x
 
 
-@detect_and_segment
+def without_maps(x: Any) -> Any:
+    if isinstance(x, dict):
+        return {key: without_maps(v) for key, v in x.items() if key != "feats"}
+    return [without_maps(v) for v in x] if isinstance(x, list) else x
+
+
+@each_head
+@pytest.mark.parametrize("form", ["separate", "shared", "merged", "zero"])
 @pytest.mark.parametrize("training", [True, False], ids=["training", "inference"])
-def test_outputs_have_the_shapes_of_the_stock_heads(which: int, training: bool) -> None:
-    light, stock = (head.train(training) for head in heads()[which])
-    assert shapes(light(maps())) == shapes(stock(maps()))
+def test_outputs_have_the_shapes_of_the_stock_heads_whatever_its_tasks_share(
+    which: str, form: str, training: bool
+) -> None:
+    light, stock = (head.train(training) for head in heads(which, form=form))
+    given, expected = (shapes(head(maps())) for head in (light, stock))
+    if form == "merged":  # what comes out beside predictions are the maps that they are made from
+        given, expected = (without_maps(x) for x in (given, expected))
+    assert given == expected
+    light.bias_init()
 
 
 @pytest.mark.parametrize("task", ["", "-seg"], ids=["detect", "segment"])
@@ -68,10 +99,10 @@ def test_in_yolov8n_a_light_head_is_a_fifth_of_stocks_and_its_maps_take_less_mem
     assert f"yolov8n{task} {peaks[0]:.1f} MB, lite{task} {peaks[1]:.1f} MB" in page
 
 
-@detect_and_segment
+@each_head
 @pytest.mark.parametrize("reg_max", [1, 16])
-def test_fused_it_gives_the_same_boxes_without_softmax_and_batch_norm(which: int, reg_max: int) -> None:
-    head = heads(reg_max=reg_max)[which][0]
+def test_fused_it_gives_the_same_boxes_without_softmax_and_batch_norm(which: str, reg_max: int) -> None:
+    head = heads(which, reg_max=reg_max)[0]
     fused = fuse(copy.deepcopy(randomise(head)))
     assert not any(isinstance(m, nn.BatchNorm2d) for m in fused.modules())
     assert isinstance(fused.dfl, ExpectedDistance if reg_max > 1 else nn.Identity)
@@ -82,25 +113,71 @@ def test_fused_it_gives_the_same_boxes_without_softmax_and_batch_norm(which: int
 
 
 @pytest.mark.parametrize("scale", [1, 30, 300], ids=["ordinary logits", "sure", "overflowing exponentials"])
-def test_distances_are_those_of_ultralytics_dfl(scale: float) -> None:
+@pytest.mark.parametrize("n", [2, 7, 16, 17])
+def test_distances_are_those_of_ultralytics_dfl(n: int, scale: float) -> None:
     from ultralytics.nn.modules import DFL
 
     torch.manual_seed(0)
-    logits = scale * torch.randn(2, 64, 50)
-    torch.testing.assert_close(ExpectedDistance(16)(logits), DFL(16)(logits), rtol=1e-5, atol=1e-5)
+    logits = scale * torch.randn(2, 4 * n, 50)
+    torch.testing.assert_close(ExpectedDistance(n)(logits), DFL(n)(logits), rtol=1e-5, atol=1e-5)
 
 
-def test_stock_weights_leave_the_light_head_as_it_is(tmp_path: Any) -> None:
+@pytest.mark.parametrize(("name", "same"), [("yolov8n.yaml", 0), ("yolo26n-pose.yaml", 0)])
+def test_stock_weights_leave_the_light_head_as_it_is(name: str, same: int, tmp_path: Any) -> None:
     """Upstream rebuilds a head's class branches at the width of the pretrained ones."""
     from ultralytics import YOLO
 
-    stock = YOLO("yolov8n.yaml")
+    stock = YOLO(name)
     stock.save(tmp_path / "stock.pt")
-    light = YOLO("yolov8n-lite.yaml")
+    light = YOLO(name.replace("n", "n-lite", 1))
     before = [type(m).__name__ for m in light.model.model[-1].modules()]
     light.load(tmp_path / "stock.pt")
     assert [type(m).__name__ for m in light.model.model[-1].modules()] == before
-    assert torch.equal(light.model.model[0].conv.weight, stock.model.model[0].conv.weight.half().float())
+    assert torch.equal(light.model.model[same].conv.weight, stock.model.model[same].conv.weight.half().float())
+
+
+@pytest.mark.parametrize("form", ["shared", "zero"])
+def test_weights_of_a_light_head_are_loaded_whatever_its_tasks_share(form: str) -> None:
+    """Upstream looks for the channels of each branch's first layer."""
+    source, target = (head_of(["plugins.LiteDetect", ["nc", 16, 5, "relu", form]], whole=True) for _ in range(2))
+    target.load(source)
+    torch.testing.assert_close(target.model[-1].state_dict(), source.model[-1].state_dict())
+
+
+END_TO_END = [f"yolo26n-lite{task}.yaml" for task in ("-pose", "", "-seg", "-obb")]
+FORMATS = {"onnx": {"simplify": False}, "openvino": {}}
+
+
+@pytest.mark.filterwarnings("ignore")  # the exporters', of the models' own branches
+@pytest.mark.parametrize(
+    ("name", "form"),
+    [
+        pytest.param(name, form, marks=() if name == END_TO_END[0] and form == "onnx" else pytest.mark.slow)
+        for name, form in product(END_TO_END, FORMATS)
+    ],
+)
+def test_an_end_to_end_model_finds_the_same_once_exported(
+    name: str, form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of scores that are equal but for rounding a runtime may put either first, so detections are looked for."""
+    from ultralytics import YOLO
+
+    pytest.importorskip({"onnx": "onnxruntime"}.get(form, form))
+    monkeypatch.chdir(tmp_path)
+    torch.manual_seed(0)
+    made, x = YOLO(name), torch.rand(1, 3, 96, 96)
+    with torch.no_grad(), measured_norms(made.model):
+        made.model(torch.rand(4, 3, 96, 96))
+    made.save("lively.pt")
+    exported = RUN[form](YOLO("lively.pt").export(format=form, imgsz=96, nms=False, **FORMATS[form]), x.numpy())[0]
+    network = YOLO("lively.pt").model.eval()
+    network.end2end = True
+    with torch.no_grad():
+        (found,) = next(tensors(network.fuse(verbose=False)(x)))
+    gaps = (found[:, None] - torch.from_numpy(exported)).abs().amax(2)
+    assert gaps.shape[0] == gaps.shape[1] > 100
+    assert gaps.amin(1).max() < 0.05, "a detection of torch's is missing"
+    assert gaps.amin(0).max() < 0.05, "a detection is not torch's"
 
 
 def test_a_light_detector_gives_its_head_to_a_light_segmenter() -> None:
@@ -109,13 +186,14 @@ def test_a_light_detector_gives_its_head_to_a_light_segmenter() -> None:
     torch.testing.assert_close(target.model[-1].cv3[0][0].conv.weight, source.model[-1].cv3[0][0].conv.weight)
 
 
-def head_of(row: list[Any], **keys: Any) -> Any:
-    """The head of a model that ends with this row."""
+def head_of(row: list[Any], whole: bool = False, **keys: Any) -> Any:
+    """The head of a model that ends with this row, or the whole model."""
     from ultralytics.nn.tasks import DetectionModel, SegmentationModel
 
     rows = [[-1, 1, "Conv", [16 * 2**i, 3, 2]] for i in range(5)]
     cls = SegmentationModel if "Segment" in row[0] else DetectionModel
-    return cls({"nc": 2, "backbone": rows, "head": [[[2, 3, 4], 1, *row]], **keys}, verbose=False).model[-1]
+    model = cls({"nc": 2, "backbone": rows, "head": [[[2, 3, 4], 1, *row]], **keys}, verbose=False)
+    return model if whole else model.model[-1]
 
 
 def test_reg_max_is_the_rows_or_else_the_yamls() -> None:
@@ -124,13 +202,43 @@ def test_reg_max_is_the_rows_or_else_the_yamls() -> None:
     assert head_of(["plugins.LiteDetect", ["nc", 8]], reg_max=1).reg_max == 8
 
 
+def test_a_yaml_says_whether_a_head_is_end_to_end() -> None:
+    assert not hasattr(head_of(["plugins.LiteDetect", ["nc"]]), "one2one_cv2")
+    assert head_of(["plugins.LiteDetect", ["nc"]], end2end=True).one2one_cv2 is not None
+    assert head_of(["plugins.LiteV10Detect", ["nc"]]).one2one_cv2 is not None
+
+
+def test_a_release_that_lacks_the_parent_says_so_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ultralytics.nn.modules import Detect
+    from yolo_plugins import LiteDetect
+    from yolo_plugins.heads.branches import LightHead, parent
+
+    class LiteFuture(LightHead, parent("Future")):
+        def __init__(self) -> None:
+            self.build([16], 3, nc=2)
+
+    with pytest.raises(ValueError, match=r"LiteFuture derives from Future, which Ultralytics \S+ has not: pip install"):
+        LiteFuture()
+    monkeypatch.setattr(Detect, "__init__", lambda self, nc=80, ch=(): None)
+    with pytest.raises(
+        ValueError, match=r"LiteDetect cannot be end-to-end with Ultralytics \S+, which has no such Detect"
+    ):
+        LiteDetect([16], 2, end2end=True)
+
+
 def test_hidden_channels_of_the_prototypes_scale_with_the_models_width() -> None:
     row = ["plugins.LiteSegment", ["nc", 32, 128]]
     assert head_of(row, scales={"n": [1.0, 0.25, 1024]}, scale="n").npr == 32
     assert head_of(row).npr == 128
 
 
-REFUSED = {"nc=0": [0], "reg_max=0": ["nc", 0], "k=4 is even": ["nc", 16, 4], "sulu": ["nc", 16, 3, "sulu"]}
+REFUSED = {
+    "nc=0": [0],
+    "reg_max=0": ["nc", 0],
+    "k=4 is even": ["nc", 16, 4],
+    "sulu": ["nc", 16, 3, "sulu"],
+    "form='sharde' is none of separate, shared": ["nc", 16, 3, "relu", "sharde"],
+}
 
 
 @pytest.mark.parametrize(("reason", "args"), REFUSED.items(), ids=REFUSED)

@@ -19,7 +19,10 @@ from yolo_plugins.rows.description import read, rows_of
 from yolo_plugins.rows.yaml_files import own_file, stock_file, with_scale
 
 pytestmark = pytest.mark.usefixtures("patched")
-ALIGNED = [f"yolov8-{kind}{t}.yaml" for kind in ("ghost", "lite", "dwconv", "shuffle", "se") for t in ("", "-seg")]
+LITE = [
+    f"{family}-lite{t}.yaml" for family in ("yolov8", "yolo11", "yolo26") for t in ("", "-seg", "-pose", "-obb", "-cls")
+]
+ALIGNED = [f"yolov8-{kind}{t}.yaml" for kind in ("ghost", "dwconv", "shuffle", "se") for t in ("", "-seg")] + LITE
 ON_NETWORKS = [f"yolov8-{net}{t}.yaml" for net in ("ghostnet", "shufflenetv1", "mobilenetv3") for t in ("", "-seg")]
 aligned = pytest.mark.parametrize("name", ALIGNED)
 
@@ -29,7 +32,7 @@ def ours(name: str) -> dict[str, Any]:
 
 
 def stock(name: str) -> dict[str, Any]:
-    return read(stock_file("yolov8-seg.yaml" if "-seg" in name else "yolov8.yaml"))
+    return read(stock_file(re.sub(r"-(?!seg|pose|obb|cls)[a-z0-9]+", "", name)))
 
 
 def cost(model: Any) -> tuple[int, float]:
@@ -67,7 +70,11 @@ def test_rows_keep_the_from_and_stride_of_stock_and_its_channels_unless_they_are
 
 
 # Networks at their smaller scales: the larger ones take long and differ in nothing.
-@pytest.mark.parametrize(("name", "scale"), [*product(ALIGNED, "nsmlx"), *product(ON_NETWORKS, "ns")])
+FIGURES = [*product([name for name in ALIGNED if name not in LITE], "nsmlx"), *product(ON_NETWORKS, "ns")]
+FIGURES += [pytest.param(*case, marks=pytest.mark.slow if case[1] in "mlx" else ()) for case in product(LITE, "nsmlx")]
+
+
+@pytest.mark.parametrize(("name", "scale"), FIGURES)
 def test_the_figures_in_the_head_are_what_ultralytics_counts(name: str, scale: str) -> None:
     text = (model_yamls.FOLDER / name).read_text(encoding="utf-8")
     params, gflops = cost(build(with_scale(name, scale)))
@@ -149,8 +156,11 @@ def test_bare_names_are_found_with_and_without_a_scale(name: str, found: str | N
 
 
 def test_a_scale_letter_is_taken_from_the_file_not_from_a_folder_of_its_path(tmp_path: Path) -> None:
+    from ultralytics import YOLO
+
     folder = tmp_path / "v5s-runs"
     folder.mkdir()
     (folder / "yolov8-mine.yaml").write_text((model_yamls.FOLDER / "yolov8-ghost.yaml").read_text())
-    small, nano = (parameters(build(str(folder / f"yolov8{scale}-mine.yaml"))) for scale in "sn")
-    assert small > 2 * nano
+    small, nano = (str(folder / f"yolov8{scale}-mine.yaml") for scale in "sn")
+    assert parameters(build(small)) > 2 * parameters(build(nano))
+    assert YOLO(small).model.yaml["scale"] == "s", "as it is trained"

@@ -1,4 +1,4 @@
-"""Each YAML of a whole network through Ultralytics' own commands: trained, validated, predicted with, exported."""
+"""YAMLs of networks and of every task through Ultralytics' own commands: trained, validated, used, exported."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,12 +11,16 @@ import torch
 from conftest import Environment
 from replacement_cases import tensors
 from replacement_table import difference
+from task_datasets import LABELS, write
+from yolo_plugins.model_yamls import names
+from yolo_plugins.rows.yaml_files import with_scale
 from yolo_plugins.training.norm_statistics import measured_norms
 
-FAST = ["ghostnet-cls.yaml", "yolov8n-mobilenetv3.yaml", "yolov8n-shufflenetv1-seg.yaml"]
+FAST = ["ghostnet-cls.yaml", "yolov8n-mobilenetv3.yaml", "yolov8n-shufflenetv1-seg.yaml", "yolo26n-lite-pose.yaml"]
 SLOW = [
     *(f"{network}-cls.yaml" for network in ("shufflenetv1", "mobilenetv3", "mobilenetv3-small")),
     *(f"yolov8n-{network}.yaml" for network in ("ghostnet", "ghostnet-seg", "shufflenetv1", "mobilenetv3-seg")),
+    *(with_scale(name, "n") for name in names() if "-lite" in name and name != "yolo26-lite-pose.yaml"),
 ]
 TRAIN = ["imgsz=64", "epochs=1", "batch=4", "workers=0", "plots=False", "seed=0", "amp=False"]
 
@@ -89,7 +93,8 @@ def test_a_whole_network_trains_validates_predicts_and_exports(
 
     pytest.importorskip("onnxruntime")
     classify = "-cls" in model
-    data = folders if classify else shapes
+    task = next((task for task in LABELS if f"-{task}" in model), "")
+    data = folders if classify else write(shapes, task, tmp_path / "data") if task else shapes
     image = next(folders.rglob("*.png") if classify else (shapes.parent / "images" / "val").glob("*.jpg"))
     command = ["yolo", "classify", "train"] if classify else ["yolo", "train"]
     active.run(*command, f"model={model}", f"data={data}", *TRAIN, f"project={tmp_path}", "name=t", cwd=tmp_path)
@@ -111,4 +116,5 @@ def test_a_whole_network_trains_validates_predicts_and_exports(
     if classify:
         assert exported.probs.top1 == ours.probs.top1
     else:
-        assert exported.boxes is not None
+        assert len(exported) == len(ours)
+        assert YOLO("lively.pt").track(image, imgsz=64, conf=0.001)

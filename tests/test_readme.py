@@ -5,6 +5,7 @@ import runpy
 from pathlib import Path
 
 import pytest
+import yaml
 import yolo_plugins as yp
 from conftest import Environment
 
@@ -42,6 +43,21 @@ def test_the_blocks_of_ones_own_do_what_the_page_says(patched: None) -> None:
     finally:
         yp.unregister(own["Blend"])
         yp.unregister(own["Scale"])
+
+
+def test_the_workflow_and_the_hooks_run_what_ci_runs() -> None:
+    (command,) = (line for line in (ROOT / ".ci" / "run").read_text().splitlines() if line.startswith("ruff check"))
+    assert f"- run: {command}\n" in (ROOT / ".github" / "workflows" / "tests.yml").read_text()
+    (repo,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    *linters, tests = command.split(" && ")
+    assert tests == "pytest"
+    assert {hook["name"] for hook in repo["hooks"]} == {
+        linter.removesuffix(" .").replace(" --check", "") for linter in linters
+    }
+
+
+def test_the_citation_has_the_version_that_is_installed() -> None:
+    assert yaml.safe_load((ROOT / "CITATION.cff").read_text())["version"] == yp.__version__
 
 
 @pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])

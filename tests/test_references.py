@@ -56,6 +56,21 @@ def test_channel_shuffle_is_torchs() -> None:
         assert torch.equal(yp.channel_shuffle(x, g), nn.ChannelShuffle(g)(x))
 
 
+def test_single_head_attention_equals_timms() -> None:
+    """Without its normalisation before; timm makes queries, keys and values in one convolution."""
+    shvit = pytest.importorskip("timm.models.shvit")
+    theirs = randomise(shvit.SHSA(64, 16, 16))
+    theirs.pre_norm = nn.Identity()
+    ours = yp.SHSA(64).eval()
+    copy_in_order(theirs.proj, ours.proj)
+    whole = theirs.qkv.state_dict()
+    for mine, rows in ((ours.q, slice(0, 16)), (ours.kv, slice(16, None))):
+        values = (v[rows] if v.ndim else v for v in whole.values())
+        mine.load_state_dict(dict(zip(mine.state_dict(), values, strict=True)))
+    x = torch.randn(2, 64, 9, 7)
+    torch.testing.assert_close(ours(x), theirs(x))
+
+
 @pytest.mark.parametrize("c", [16, 40, 72, 960])
 def test_squeeze_excite_equals_torchvisions(c: int) -> None:
     theirs = mobilenet.SElayer(c, yp.make_divisible(c // 4, 8), scale_activation=nn.Hardsigmoid)

@@ -75,6 +75,17 @@ def test_dy_sample_takes_each_new_pixel_from_where_its_offset_points(scale: int,
                     torch.testing.assert_close(out[b, c, y, z], bilinear(x[b, c], *place), atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.parametrize("name", ["SPDConv", "DySample", "CARAFE"])
+def test_it_learns_under_autocast(name: str) -> None:
+    before = yp.ConvBNAct(8, 8)
+    block = yp.BLOCKS[name](8, 8) if name == "SPDConv" else yp.BLOCKS[name](8)
+    with torch.autocast("cpu", torch.bfloat16):
+        out = block(before(image(8)))
+    out.float().square().mean().backward()
+    assert before.conv.weight.grad is not None
+    assert before.conv.weight.grad.isfinite().all()
+
+
 def test_a_new_dy_sample_is_nearly_bilinear() -> None:
     x = image(16)
     bilinear = nn.functional.interpolate(x, scale_factor=2, mode="bilinear")

@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 import torch
+import yaml
 import yolo_plugins as yp
 from torch import nn
+from yolo_plugins import cli
 from yolo_plugins.networks import timm_backbone
 
 timm = pytest.importorskip("timm")
@@ -83,6 +85,14 @@ def test_width_does_not_scale_the_networks_channels() -> None:
     tasks.DetectionModel(scaled, verbose=False)
 
 
+def test_the_rows_of_the_page_are_right() -> None:
+    page = (Path(__file__).parents[1] / "docs" / "networks.md").read_text(encoding="utf-8")
+    rows = yaml.safe_load(page.split("```yaml\n")[-1].split("```")[0])["backbone"]
+    rows[0][3][1] = False
+    head = [[[1, 2, 4], 1, "Detect", ["nc"]]]
+    assert tasks.DetectionModel({"nc": 2, "backbone": rows, "head": head}, verbose=False).stride.tolist() == [8, 16, 32]
+
+
 def test_strides_are_an_argument() -> None:
     assert yp.Timm.map_channels(NAME, False, [4, 32]) == [32, 96]
     assert [y.shape[2] for y in yp.Timm(3, NAME, strides=[4, 32]).eval()(image())] == [16, 2]
@@ -120,6 +130,18 @@ def test_without_memory_nothing_is_fetched(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(timm_backbone, "fetching", lambda *_: pytest.fail("fetched"))
     layers = build(description(pretrained=True))
     assert [shape[2] for shape in run(layers, 3)[0]] == [32, 16, 8]
+
+
+@pytest.mark.parametrize("command", ["info", "check"])
+def test_commands_that_count_and_check_fetch_nothing(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(timm_backbone, "fetching", lambda *_: pytest.fail("fetched"))
+    rows = description(pretrained=True)
+    rows.pop("yaml_file")
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(rows))
+    assert cli.main([command, str(tmp_path / "mine.yaml")]) == 0
+    assert {"info": "plugins.Timm", "check": "exported to TorchScript"}[command] in capsys.readouterr().out
 
 
 def test_a_checkpoint_holds_no_class_of_timm_and_loads_restricted(tmp_path: Path) -> None:
@@ -189,6 +211,7 @@ def test_a_step_of_training_reaches_every_parameter() -> None:
     assert not [name for name, p in detector.model[0].named_parameters() if p.requires_grad and p.grad is None]
 
 
+@pytest.mark.filterwarnings("ignore")  # the exporter's
 def test_onnx_runtime_gives_the_same(tmp_path: Path) -> None:
     runtime = pytest.importorskip("onnxruntime")
     row = yp.Timm(3, NAME).eval()

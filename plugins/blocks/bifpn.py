@@ -31,6 +31,11 @@ class WeightedSum(Foldable):
 
     Shape: maps (B, c1[i], H, W) → (B, c2, H, W). Source: EfficientDet, 1911.09070, section 3.3.
 
+    Weak: a sum keeps no more than c2 channels where a concatenation keeps all; a weight that falls below 0 gets no
+        gradient any more.
+    Elsewhere: copies named `BiFPN_Concat` weigh, then concatenate; others take two or three maps by class,
+        and leave out the 10⁻⁴ or the ReLU.
+
     Raises:
         ValueError: a count below 1, no map, or maps whose sizes differ when it runs.
     """

@@ -27,6 +27,11 @@ class CARAFE(nn.Module):
 
     Shape: (B, c1, H, W) → (B, c1, scale·H, scale·W). Source: CARAFE, 1905.02188, section 3.2.
 
+    Weak: k² copies of the map in memory. Most of its weights, (scale·k)²·`enc_k`²·`mid`, do not depend on c1: on few
+        channels it outweighs everything around it.
+    Elsewhere: mmcv's `CARAFEPack` has biases in place of batch norm and a kernel of its own for CUDA; copies for YOLO
+        unfold the upsampled map, scale² times the memory.
+
     Raises:
         ValueError: a count below 1, or an even kernel.
     """

@@ -26,7 +26,7 @@ def strips(x: Tensor) -> tuple[Tensor, Tensor]:
     params="h = max(8, c1//r); 3*c1*h + 2*h",
 )
 class CoordAtt(nn.Module):
-    """Means of rows and of columns → shared 1×1 to max(8, c1 // r), BN, h-swish → a 1×1 and a sigmoid for either.
+    """Means of rows and of columns → one 1×1 to max(8, c1 // r), BN, h-swish → a 1×1 and sigmoid each → multiply.
 
     Shape: (B, c1, H, W) → the same. Source: coordinate attention, 2103.02907.
 
@@ -56,7 +56,7 @@ class CoordAtt(nn.Module):
 
 @register("same", gate=True, source="ELA, 2403.01123", example={"c1": 64}, params="2*c1*k + 4*c1")
 class ELA(nn.Module):
-    """Means of rows and of columns → depthwise convolution of k → norm of g groups → sigmoid; both multiplied.
+    """Means of rows and of columns → depthwise convolution of k → norm of g groups → sigmoid → multiply.
 
     Shape: (B, c1, H, W) → the same. Source: efficient local attention, 2403.01123, as ELA-B.
 

@@ -26,6 +26,7 @@ class SharedConv(nn.Conv2d):
     def __init__(self, c: int, k: int, g: int) -> None:
         super().__init__(c // g, c // g, k, padding=same_padding(k))
         self.shared = g
+        self.shown = f"{k}×{k}, the same in {g} groups"
 
     def forward(self, x: Tensor) -> Tensor:
         weight, bias = self.weight.repeat(self.shared, 1, 1, 1), self._bias().repeat(self.shared)
@@ -54,6 +55,7 @@ class SharedNorm(nn.GroupNorm):
     def __init__(self, c: int, g: int) -> None:
         super().__init__(c // g, c // g)
         self.shared = g
+        self.shown = f"norm of each map, the same in {g} groups"
 
     def forward(self, x: Tensor) -> Tensor:
         weight, bias = self.weight.repeat(self.shared), self.bias.repeat(self.shared)
@@ -83,8 +85,8 @@ class EMA(Foldable):
 
     Shape: (B, c1, H, W) → the same. Source: EMA, 2305.13563.
 
-    Weak: many small steps; the 3×3 branch reads the whole map, so it is the dearest of the gates at large maps. The
-        norm stays in the deployed model and needs maps of more than one element. Channels must divide by g.
+    Weak: many small steps, some of them over the whole map, so that it is slower than its multiply-adds say. The norm
+        stays in the deployed model and needs maps of more than one element. Channels must divide by g.
     Elsewhere: copies have 8 groups, as here, or 32 by default, under the same name: 10,368 or 672 parameters at 256
         channels. With as many groups as channels the softmax over a group is always 1.
 

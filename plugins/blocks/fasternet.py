@@ -17,6 +17,9 @@ class PConv(nn.Module):
 
     Shape: (B, c1, H, W) → the same. Source: FasterNet, 2303.03667, figure 4.
 
+    Weak: it mixes no channels, so a 1×1 convolution must follow; e·c1 channels see the neighbourhood, the others never.
+    Elsewhere: timm's `Partial_conv3` is the same; its `forward="slicing"` writes into a copy of the input.
+
     Raises:
         ValueError: a count below 1, an even kernel, e outside 0–1, or one that leaves no channel to convolve.
     """
@@ -52,6 +55,10 @@ class FasterBlock(nn.Module):
     `shortcut=False` leaves out the sum.
 
     Shape: (B, c1, H, W) → (B, c2, H, W), c2 = c1. Source: FasterNet, 2303.03667, figure 4.
+
+    Weak: the concatenation of convolved and untouched channels copies the whole map; fewer multiply-adds than time.
+    Elsewhere: timm's `MLPBlock` of FasterNet is the same; the `Faster_Block` of YOLO copies puts a 1×1 convolution
+        before it where c1 ≠ c2, and their `C2f_Faster` adds the input whatever the row's shortcut says.
 
     Raises:
         ValueError: c1 ≠ c2, expand that leaves no hidden channels, or as `PConv`.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -31,9 +32,20 @@ def scale_and_shift(bn: nn.Module) -> tuple[Tensor, Tensor]:
 
 
 def folded(conv: nn.Conv2d, bn: nn.Module) -> nn.Conv2d:
-    """A convolution, changed in place, that does what it and the batch norm after it did."""
+    """A convolution, changed in place, that does what it and the batch norm after it did.
+
+    The ranges of one that was trained for 8 bits (ModelOpt's) are scaled along, so that its filters round as they did.
+    """
     scale, shift = scale_and_shift(bn)
     conv.weight = nn.Parameter(conv.weight * scale.view(-1, 1, 1, 1), requires_grad=False)
     shift = shift if conv.bias is None else conv.bias * scale + shift
     conv.bias = nn.Parameter(shift, requires_grad=False)
+    if rounds(conv):
+        quantizer: Any = conv.weight_quantizer
+        quantizer.amax = quantizer.amax * scale.abs().view_as(quantizer.amax)
     return conv
+
+
+def rounds(conv: nn.Module) -> bool:
+    """Whether a convolution was trained for 8 bits, and rounds its filters (ModelOpt's, by `yolo train quantize=8`)."""
+    return getattr(conv, "weight_quantizer", None) is not None

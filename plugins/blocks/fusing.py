@@ -18,7 +18,7 @@ def fuse(model: nn.Module) -> nn.Module:
     """Fold, in place, what needs no computing of its own once the weights are fixed.
 
     Every batch norm of our blocks goes into its convolution, parallel branches become one, and an Ultralytics head's
-    softmax over distances becomes a product (`ExpectedDistance`). Outputs in eval mode stay equal up to rounding. A
+    softmax over distances becomes `ExpectedDistance`. Outputs in eval mode stay equal up to rounding. A
     fused model is for inference: train from the unfused one.
 
     Returns:

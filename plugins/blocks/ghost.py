@@ -39,9 +39,9 @@ class GhostConv(nn.Module):
 
     Shape: (B, c1, H, W) → (B, c2, ⌈H/s⌉, ⌈W/s⌉). Source: GhostNet, 1911.11907, equations 1–3.
 
-    Weak: its two parts run one after the other and are then copied together: at strides 2 and 4 it halves the multiply-
-        adds and saves next to no time.
-    Elsewhere: Ultralytics' `GhostConv` has a 5×5 cheap convolution and SiLU, and needs an even c2; timm's `GhostModule`
+    Weak: its two parts run one after the other and are then copied together: at strides 2 and 4 it halves the
+        multiply-adds and saves next to no time.
+    Elsewhere: Ultralytics' `GhostConv` has a 5×5 cheap convolution, SiLU, ratio 2 and an even c2; timm's `GhostModule`
         is the same as here.
 
     Raises:

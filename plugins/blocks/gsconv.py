@@ -32,6 +32,11 @@ class GSConv(nn.Module):
 
     Shape: (B, c1, H, W) → (B, c2, ⌈H/s⌉, ⌈W/s⌉). Source: GSConv, 2206.02424, figure 4.
 
+    Weak: the shuffle moves every element, the depthwise 5×5 is bound by memory: its authors promise no speed, and use
+        it in the neck alone, where maps are small.
+    Elsewhere: the paper's code has SiLU or Mish and moves the batch dimension to shuffle, equal at any batch in torch,
+        not in an export with a free one.
+
     Raises:
         ValueError: an odd c2, an even kernel, or a count below 1.
     """
@@ -62,6 +67,9 @@ class GSBottleneck(nn.Module):
 
     Shape: (B, c1, H, W) → (B, c2, H, W). Source: GSConv, 2206.02424, figure 5.
 
+    Weak: as `GSConv`, twice.
+    Elsewhere: the paper's code has e = 0.5 by default and uses it with 1.0, as here.
+
     Raises:
         ValueError: as `GSConv`, or e that leaves no hidden channels.
     """
@@ -90,6 +98,10 @@ class VoVGSCSP(C3):
     """n GS bottlenecks in a chain after one 1×1 conv, another 1×1 conv beside them, concatenated, 1×1 conv.
 
     Shape: (B, c1, H, W) → (B, c2, H, W). Source: GSConv, 2206.02424, figure 6.
+
+    Weak: as `GSConv`.
+    Elsewhere: the paper's code, and most copies of it, carry a 3×3 convolution `res` that forward never runs, 9·(c2·e)²
+        weights that are trained by nothing.
 
     Raises:
         ValueError: as `C3` and `GSBottleneck`.

@@ -16,14 +16,15 @@ from .registry import register
     params="2*c1*(2*d - 1) + 2*c1*(k//d) + c1**2",
 )
 class LSKA(nn.Module):
-    """Depthwise 1×(2d − 1), (2d − 1)×1, then 1×⌊k/d⌋, ⌊k/d⌋×1 dilated by d, then 1×1; multiplied with the input.
+    """Depthwise 1×(2d − 1), (2d − 1)×1, then 1×⌊k/d⌋, ⌊k/d⌋×1 dilated by d, then 1×1 → multiply.
 
     So it sees about k×k. The paper's pairs of k and d are 7 and 11 with 2; 23, 35, 41 and 53 with 3.
 
     Shape: (B, c1, H, W) → the same. Source: LSKA, 2309.01439.
 
-    Weak: nothing bounds the weights, as there is no sigmoid; 16-bit training may overflow. Four depthwise layers wait
-        for memory, and c1² weights make it dear at the widest maps. Where a map is smaller than k, it sees padding.
+    Weak: nothing bounds the weights, as there is no sigmoid: outputs grow with the square of the input. Four depthwise
+        layers wait for memory, and c1² weights make it dear at the widest maps. Where a map is smaller than k, most of
+        what it sees is padding.
     Elsewhere: copies of the published code have biases (5·c1 parameters more) and take those six sizes alone; others
         of this name have no dilation, or a sigmoid before the product.
 

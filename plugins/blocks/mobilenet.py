@@ -101,6 +101,11 @@ class UIB(nn.Module):
 
     Shape: (B, c1, H, W) → (B, c2, ⌈H/s⌉, ⌈W/s⌉). Source: MobileNetV4, 2404.10518, figure 4.
 
+    Weak: `expand` times the channels are written and read, as in every inverted bottleneck; two depthwise layers are
+        bound by memory.
+    Elsewhere: timm's `UniversalInvertedResidual` is the same without its layer scale and end layer; copies that give
+        the start layer an activation are not.
+
     Raises:
         ValueError: a stride other than 1 and 2, or 2 with neither depthwise layer, an even kernel, expand of 0 or
             less, or a count below 1.

@@ -57,6 +57,7 @@ class Spec:
         channels: Arguments that are channel counts, and scale with the model's width.
         stands_for: What it can replace in a model, of `PLACES`; by default what its row's kind says.
         gate: Whether it weighs maps, so that it may stand on an inner block's branch.
+        attends: Whether it attends over the map, so that it may stand for a stage that does.
         outer: What makes the 1×1 convolutions of a stage that has it as inner block; by default plain ones.
         task: The task of a model that it is the head of.
         source: The paper, with its arXiv number.
@@ -72,6 +73,7 @@ class Spec:
     channels: tuple[str, ...] = ("c2",)
     stands_for: tuple[str, ...] | None = None
     gate: bool = False
+    attends: bool = False
     outer: type[nn.Module] | None = None
     task: str = ""
     source: str = ""

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from .activation import Act, activation
 from .conv import ConvBNAct
-from .folding import Foldable, scale_and_shift
+from .folding import Foldable, rounds, scale_and_shift
 from .geometry import require_odd, require_positive
 from .registry import register
 
@@ -24,7 +24,8 @@ from .registry import register
 class RepGhostConv(Foldable):
     """k×k convolution → cheap depthwise one with batch norm, plus its input with batch norm → activation.
 
-    The cheap kernel is `cheap_k`, the paper's d. Fused, the sum is one depthwise convolution.
+    The cheap kernel is `cheap_k`, the paper's d. Fused, the sum is one depthwise convolution, but for one trained for 8
+    bits: its filters have ranges of their own, which say nothing of the sum's.
 
     Shape: (B, c1, H, W) → (B, c2, ⌈H/s⌉, ⌈W/s⌉). Source: RepGhost, 2211.06088, figure 3.
 
@@ -51,7 +52,7 @@ class RepGhostConv(Foldable):
         return self.act(maps if self.skip is None else maps + self.skip(intrinsic))
 
     def fold(self) -> None:
-        if self.skip is None:
+        if self.skip is None or rounds(self.cheap.conv):
             return
         scale, shift = scale_and_shift(self.skip)
         depthwise = self.cheap.conv
@@ -63,7 +64,7 @@ class RepGhostConv(Foldable):
 
     @property
     def is_folded(self) -> bool:
-        return self.skip is None
+        return self.skip is None or rounds(self.cheap.conv)
 
 
 @register(

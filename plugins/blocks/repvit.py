@@ -64,6 +64,10 @@ class RepViTBlock(nn.Module):
 
     Shape: (B, c1, H, W) → (B, c2, H, W), c2 = c1. Source: RepViT, 2307.09283, figure 4.
 
+    Weak: three branches while training; GELU is not fused into a convolution. In a stage it has the stage's activation.
+    Elsewhere: timm's `RepViTBlock` is the same; its `legacy=True`, of the paper's first networks, has a batch norm on
+        the 1×1 in place of the sum's. There the last batch norm starts at zero, here at one.
+
     Raises:
         ValueError: c1 ≠ c2, an even kernel, a count below 1, se outside 0–1, or expand that leaves no hidden channels.
     """

@@ -53,8 +53,8 @@ class ShuffleUnit(nn.Module):
 
     Weak: the shuffle moves every element, and grouped 1×1 convolutions are slower than their multiply-adds say. c2/4
         must divide by g, so narrow stages leave few choices.
-    Elsewhere: pytorchcv's `ShuffleUnit` is the same; ShuffleNetV2's unit of torchvision has no groups and splits
-        channels instead.
+    Elsewhere: pytorchcv's `ShuffleUnit` is the same; Megvii's code concatenates the pool before the branch, so that its
+        weights do not carry over. ShuffleNetV2's unit has no groups and splits its channels instead.
 
     Raises:
         ValueError: a stride other than 1 and 2, c1 ≠ c2 at stride 1, c2 ≤ c1 at stride 2, c2 not a multiple of 4, or
@@ -112,6 +112,10 @@ class ShuffleUnitV2(nn.Module):
     At stride 2 nothing is split: the branch takes the whole input, and beside it stands a depthwise k×k → 1×1.
 
     Shape: (B, c1, H, W) → (B, c2, ⌈H/s⌉, ⌈W/s⌉). Source: ShuffleNet V2, 1807.11164, figure 3.
+
+    Weak: split, concatenation and shuffle move every element and compute nothing; half the channels pass unchanged.
+    Elsewhere: torchvision's `InvertedResidual` of ShuffleNetV2 is the same; Megvii's own code shuffles by splitting the
+        channels of the next unit, which exports as a slow gather.
 
     Raises:
         ValueError: a stride other than 1 and 2, an odd c2, c1 ≠ c2 at stride 1, an even kernel, or a count below 1.

@@ -14,8 +14,8 @@ class SimAM(nn.Module):
 
     Shape: (B, c1, H, W) → the same. Source: SimAM, ICML 2021 (PMLR 139, 11863–11874).
 
-    Weak: no weights to learn, but two passes over the whole map and as many elements in memory: it costs the most
-        where maps are large. What it computes depends on the size of the image that it sees.
+    Weak: nothing to learn and no multiply-adds that are counted, but several passes over the whole map, whose time is
+        not counted either. What it computes depends on the size of the image that it sees.
     Elsewhere: the same formula in most copies; λ is 1e-4 in the authors' code.
 
     Raises:

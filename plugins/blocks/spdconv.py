@@ -25,6 +25,10 @@ class SPDConv(Foldable):
 
     Shape: (B, c1, H, W) → (B, c2, ⌈H/2⌉, ⌈W/2⌉). Source: SPD-Conv, 2208.03641, figure 3.
 
+    Weak: 4 times the weights and multiply-adds of the stride-2 convolution that it replaces. Unfused it does not run in
+        NCNN, which has no slice with steps.
+    Elsewhere: most copies are the same, without fusing, and refuse odd sizes; Ultralytics' `Focus` is the same as well.
+
     Raises:
         ValueError: a stride other than 2, an even kernel, or a count below 1.
     """

@@ -28,6 +28,10 @@ class StarBlock(Foldable):
 
     Shape: (B, c1, H, W) → (B, c2, H, W), c2 = c1. Source: StarNet, 2403.19967, figure 3.
 
+    Weak: its two 7×7 depthwise layers are bound by memory, and NCNN on x86 tiles 3×3 alone; the product squares the
+        range of values, which 8 bits and float16 feel.
+    Elsewhere: timm's `Block` of StarNet is the same, with `mlp_ratio` 4 in its networks and 3 by default.
+
     Raises:
         ValueError: c1 ≠ c2, an even kernel, a count below 1, or expand that leaves no hidden channels.
     """

@@ -11,20 +11,55 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .answering import answer, warnings
+    from .bench import Bench, require, timed
     from .choosing import Budget, winner
     from .comparison import compare
-    from .intervals import ratio
-    from .settings import Settings
-    from .words import answer
+    from .formats import RUNTIMES
+    from .intervals import Ratio, ratio
+    from .machine import command, describe
+    from .settings import Settings, fit
+    from .store import Store, content, fingerprint
 
-__all__ = ["Budget", "Settings", "answer", "compare", "ratio", "winner"]
+__all__ = [
+    "RUNTIMES",
+    "Bench",
+    "Budget",
+    "Ratio",
+    "Settings",
+    "Store",
+    "answer",
+    "command",
+    "compare",
+    "content",
+    "describe",
+    "fingerprint",
+    "fit",
+    "ratio",
+    "require",
+    "timed",
+    "warnings",
+    "winner",
+]
 
 _FILES = {
+    "Bench": "bench",
     "Budget": "choosing",
+    "RUNTIMES": "formats",
+    "Ratio": "intervals",
     "Settings": "settings",
-    "answer": "words",
+    "Store": "store",
+    "answer": "answering",
+    "command": "machine",
     "compare": "comparison",
+    "content": "store",
+    "describe": "machine",
+    "fingerprint": "store",
+    "fit": "settings",
     "ratio": "intervals",
+    "require": "bench",
+    "timed": "bench",
+    "warnings": "answering",
     "winner": "choosing",
 }
 

@@ -1,4 +1,4 @@
-"""One candidate in one format: exported, held against torch, validated; each step kept as soon as it is done."""
+"""One candidate in one format and precision: its file, and the process that runs it."""
 
 from __future__ import annotations
 
@@ -7,47 +7,73 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from .agreement import TOLERANCES, disagreement, raw_differences, same_boxes
 from .formats import versions
+from .machine import adds_in_32_bits
 from .models import Model, Setup
 from .process import NotInstalledError, Worker, WorkerError
 from .store import fingerprint
+from .variants import DEFAULT, OURS, Variant
 
 
 @dataclass
 class Cell:
-    """A model in a format: its file and what was found, or why there is nothing."""
+    """A model in a format and precision: its file and what was found, or why there is nothing.
+
+    `state` is "ok" or "wrong" where something was found, else "missing" (a runtime), "none" (there is no such file) or
+    "failed".
+    """
 
     model: Model
-    form: str
+    variant: Variant
     setup: Setup
     path: Path | None = None
     found: dict[str, Any] = field(default_factory=dict)
     failure: str = ""
-    missing: bool = False
+    failed: str = "failed"
 
     @property
     def name(self) -> str:
         return self.model.name
 
     @property
+    def form(self) -> str:
+        return self.variant.form
+
+    @property
     def stem(self) -> str:
-        return f"{self.model.candidate.stem}-{self.form}"
+        return f"{self.model.candidate.stem}-{self.variant.key}"
+
+    @property
+    def state(self) -> str:
+        if self.failure:
+            return self.failed
+        return "wrong" if self.found.get("wrong") else "ok"
+
+    @property
+    def file_key(self) -> str:
+        """Of its file, which the runtime's own default shares with 32 bits."""
+        variant = self.variant
+        if variant.recipe in ("", DEFAULT):
+            return fingerprint(self.model.key, self.form, versions(self.form))
+        data = self.setup.dataset
+        calibration = [data.source, data.state, adds_in_32_bits()] if data and variant.bits == 8 else []
+        return fingerprint(self.model.key, variant.key, versions(self.form), calibration)
 
     @property
     def key(self) -> str:
-        return fingerprint(self.model.key, self.form, versions(self.form))
+        return fingerprint(self.file_key, self.variant.key)
 
     def say(self, text: str, done: bool = False, quiet: bool = False) -> None:
         """Put its state on the table on the terminal."""
-        self.setup.board.set(self.name, self.form, text, done, quiet)
+        self.setup.board.set(self.name, self.variant.key, text, done, quiet)
 
     def fail(self, error: WorkerError) -> None:
         """There will be nothing more from it."""
-        self.failure, self.missing = str(error), isinstance(error, NotInstalledError)
+        self.lack(str(error), "missing" if isinstance(error, NotInstalledError) else "failed")
         self.say(f"failed: {error}")
+
+    def lack(self, reason: str, state: str) -> None:
+        self.failure, self.failed = reason, state
 
     def ask(self, worker: Worker, request: str, **arguments: Any) -> dict[str, Any]:
         return worker.ask(request, self.setup.settings.timeout, **arguments)
@@ -59,8 +85,8 @@ def export(cell: Cell) -> None:
     if cell.form == "torch":
         cell.path = model.weights
         return
-    folder = model.folder / f"{cell.form}-{cell.key}"
-    key = f"export/{cell.key}"
+    folder = model.folder / f"{cell.form}-{cell.file_key}"
+    key = f"export/{cell.file_key}"
     record = setup.store.get(key)
     if record is None or not (folder / record["path"]).exists():
         cell.say("exporting")
@@ -70,13 +96,29 @@ def export(cell: Cell) -> None:
         part.mkdir()
         weights = shutil.copy(model.weights, part)
         with setup.worker(f"{cell.stem}-export") as worker:
-            form, imgsz = "onnx" if cell.form == "dnn" else cell.form, setup.settings.imgsz
-            record = cell.ask(worker, "export", weights=str(weights), form=form, imgsz=imgsz)
+            request, order = _order(cell, str(weights))
+            record = cell.ask(worker, request, **order)
         if not (part / record["path"]).exists():
             raise WorkerError(f"the export left no {record['path']}")
         part.rename(folder)
         setup.store.put(key, record)
     cell.path = folder / record["path"]
+    cell.found["kept_float"] = record.get("kept_float")
+
+
+def _order(cell: Cell, weights: str) -> tuple[str, dict[str, Any]]:
+    """What a worker is asked for to make the cell's file."""
+    data, variant = cell.setup.dataset, cell.variant
+    form, imgsz = "onnx" if cell.form == "dnn" else cell.form, cell.setup.settings.imgsz
+    order: dict[str, Any] = {"weights": weights, "form": form, "imgsz": imgsz}
+    if variant.bits == 8:
+        order["data"] = data.source if data else None
+    if variant.recipe == OURS:
+        if data and not cell.model.accurate:
+            # Images alone: a model that was not trained need not know the data's classes.
+            order["data"] = str(data.images[0].parent)
+        return "quantize", {**order, "trained": cell.model.accurate, "vnni": adds_in_32_bits()}
+    return "export", {**order, "bits": 32 if variant.recipe == DEFAULT else variant.bits}
 
 
 def opened(cell: Cell) -> Worker:
@@ -84,54 +126,6 @@ def opened(cell: Cell) -> Worker:
     settings = cell.setup.settings
     load = {
         "path": cell.path, "form": cell.form, "task": cell.model.facts["task"], "threads": cell.setup.threads,
-        "imgsz": settings.imgsz, "conf": settings.conf, "images": cell.setup.images,
+        "imgsz": settings.imgsz, "conf": settings.conf, "images": cell.setup.images, "exact": cell.variant.plain,
     }  # fmt: skip
     return cell.setup.worker(cell.stem, ("load", load))
-
-
-def measure(cell: Cell, worker: Worker) -> None:
-    """Hold the loaded cell's outputs and boxes against torch's, and validate it, unless that is known.
-
-    A runtime that fails is a `WorkerError`; a validation that fails, a note.
-    """
-    setup, dataset = cell.setup, cell.setup.dataset
-    key = f"measure/{fingerprint(cell.key, TOLERANCES, setup.threads)}"
-    record = setup.store.get(key)
-    if record is None:
-        cell.say("comparing")
-        record = _agreement(cell, worker)
-        setup.store.put(key, record)
-    cell.found |= record
-    if dataset is None or not cell.model.accurate:
-        return
-    key = f"validate/{fingerprint(cell.key, dataset.source, dataset.state)}"
-    accuracy = setup.store.get(key)
-    if accuracy is None:
-        cell.say("validating")
-        try:
-            accuracy = cell.ask(worker, "validate", data=dataset.source, project=str(setup.folder / "val"))
-        except WorkerError as error:
-            cell.found["accuracy_note"] = str(error)
-            return
-        setup.store.put(key, accuracy)
-    cell.found |= accuracy
-
-
-def _agreement(cell: Cell, worker: Worker) -> dict[str, Any]:
-    model = cell.model
-    answer = cell.ask(worker, "outputs", reference=model.reference)
-    found: dict[str, Any] = {"memory": answer["memory"], "differences": {}, "same_boxes": None}
-    ours = answer["outputs"]
-    with np.load(model.reference) as arrays:
-        theirs = {name: arrays[name] for name in sorted(arrays) if name.startswith("output")}
-    if not theirs.keys() <= ours.keys():
-        return {**found, "wrong": f"gives {len(ours)} outputs instead of torch's {len(theirs)}"}
-    same = [ours[name] for name in theirs]
-    try:
-        found["differences"] = raw_differences(same, list(theirs.values()), model.facts["task"], model.facts["nc"])
-    except ValueError as error:
-        return {**found, "wrong": str(error)}
-    if model.accurate:
-        boxes = cell.ask(worker, "boxes")["boxes"]
-        found["same_boxes"] = same_boxes(boxes, model.facts["boxes"], cell.setup.settings.conf)
-    return {**found, "wrong": disagreement(found["differences"], found["same_boxes"])}

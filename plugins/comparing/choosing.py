@@ -30,7 +30,7 @@ class Budget:
         return bool(self.limits())
 
     def __str__(self) -> str:
-        return ", ".join(f"{word} {limit:g} {unit}" for _, limit, word, unit, _ in self.limits())
+        return " and ".join(f"{word} {limit:g} {unit}" for _, limit, word, unit, _ in self.limits())
 
     def kept_by(self, row: Row) -> bool:
         """Whether a row keeps every limit; a figure that is missing keeps none."""
@@ -60,17 +60,23 @@ def _merit(row: Row) -> tuple[float, float]:
     return (-1.0 if row.get("map") is None else accuracy(row), -row["ms"])
 
 
+BEST = {
+    "ms": "the fastest takes {:.3g} ms",
+    "mb": "the smallest has {:.3g} MB",
+    "map": "the most accurate reaches {:.3g}",
+}
+
+
 def nearest_miss(rows: Sequence[Row], budget: Budget) -> str:
     """Why nothing qualifies: for each limit, the best that was measured."""
     candidates = deployable(rows)
     if not candidates:
         return "no file could be measured that agrees with torch"
     parts = []
-    for column, limit, _, unit, better in budget.limits():
+    for column, _, _, unit, better in budget.limits():
         values = [row[column] for row in candidates if row.get(column) is not None]
-        best = f"best {unit} {better(values):.3g}" if values else f"no {unit} measured"
-        parts.append(f"{best} (limit {limit:g})")
-    return "; ".join(parts)
+        parts.append(BEST[column].format(better(values)) if values else f"no {unit} was measured")
+    return ", ".join(parts)
 
 
 def pareto(points: Sequence[tuple[float, float]]) -> list[int]:

@@ -10,15 +10,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from .. import quantizing
+from ..training.environment import environment
 from . import formats
 from .candidates import gather
-from .cells import Cell, export, measure, opened
+from .cells import Cell, export, opened
 from .choosing import Budget, Row
 from .dataset import read, samples, spread_out
-from .environment import environment
 from .machine import command, describe
+from .measuring import measure
 from .models import Model, Setup, load_all
-from .process import WorkerError
+from .process import Worker, WorkerError
 from .progress import Board
 from .report import write
 from .rows import row
@@ -26,9 +28,15 @@ from .settings import Settings
 from .store import Store
 from .timing import Times, take_turns
 from .training import trained
+from .variants import OURS, RUNTIMES, Variant, variants
 
 PHOTOS = 4
 """Images that outputs and boxes are compared on, and that are timed one after another."""
+PLAIN = {"bits": 32, "name": "32 bits"}
+ASKING = 120
+"""Seconds that a runtime may take to say what it computes with."""
+CHECKED = 32
+"""Images that the boxes of fewer bits are looked for on."""
 
 
 def compare(models: Sequence[str], settings: Settings | None = None, **changes: Any) -> list[Row]:
@@ -58,7 +66,7 @@ def compare(models: Sequence[str], settings: Settings | None = None, **changes: 
         loaded = trained(loaded, setup)
     setup.board.note("")
     facts = _facts(setup, chosen)
-    rows = [measured for form in chosen for measured in _column(form, loaded, setup)]
+    rows = [found for form in chosen for found in _rows(setup.variants[form], loaded, setup)]
     facts["took"] = f"{time.time() - started:.0f} s (steps kept from an earlier run are not repeated)"
     write(rows, loaded, settings.budget or Budget(), facts, Path(settings.output))
     return rows
@@ -69,16 +77,31 @@ def _begin(settings: Settings, models: Sequence[str], forms: Sequence[str]) -> S
     dataset = read(settings.data) if settings.data else None
     folder = _open(Path(settings.output))
     threads = settings.threads or max(1, (os.cpu_count() or 2) - 1)
+    around = environment(threads, folder / "settings")
+    defaults = {
+        form: _default(form, folder, around) for form in forms if form == "openvino" and not formats.absent(form)
+    }
+    compared = {form: variants(form, settings.quantize, defaults.get(form, PLAIN)["bits"]) for form in forms}
+    photographs = dataset.images if dataset else samples()
     return Setup(
         settings=settings,
         dataset=dataset,
-        images=[str(path.resolve()) for path in spread_out(dataset.images if dataset else samples(), PHOTOS)],
+        images=[str(path.resolve()) for path in spread_out(photographs, PHOTOS)],
+        checked=[str(path.resolve()) for path in spread_out(photographs, CHECKED)],
         folder=folder,
         store=Store(folder / "measured.jsonl", fresh=settings.force),
         threads=threads,
-        environment=environment(threads, folder / "settings"),
-        board=Board(models, forms),
+        environment=around,
+        board=Board(models, [variant.key for form in forms for variant in compared[form]]),
+        variants=compared,
+        defaults={form: default["name"] for form, default in defaults.items()},
     )
+
+
+def _default(form: str, folder: Path, around: dict[str, str]) -> dict[str, Any]:
+    """What a runtime computes a 32-bit file with by itself on this processor."""
+    with Worker(folder / "logs" / f"{form}-default.log", around) as worker:
+        return worker.ask("default_bits", ASKING, form=form)
 
 
 def _open(output: Path) -> Path:
@@ -103,21 +126,36 @@ def _facts(setup: Setup, chosen: Sequence[str]) -> dict[str, str]:
     if settings.train is not None:
         arguments = " ".join(f"{key}={value}" for key, value in settings.train.items())
         facts["training"] = f"{arguments}, seeds {', '.join(map(str, settings.seeds))}"
+    for form, name in setup.defaults.items():
+        facts[f"{RUNTIMES[form]}'s default"] = name
     facts["command"] = command()
     return facts
 
 
-def _column(form: str, models: Sequence[Model], setup: Setup) -> list[Row]:
-    """A row for each model in one format."""
-    cells = [Cell(model, form, setup) for model in models]
-    lacking = formats.missing(form)
-    for cell in cells if lacking else []:
-        cell.failure, cell.missing = str(lacking), True
-    times = {} if lacking else _measured(cells, setup)
-    rows = [row(cell, cells[0], times) for cell in cells]
+def _rows(compared: Sequence[Variant], models: Sequence[Model], setup: Setup) -> list[Row]:
+    """A row for each model in each precision of one format."""
+    cells = [Cell(model, variant, setup) for model in models for variant in compared]
+    for cell in cells:
+        if lacking := cell.variant.lacking:
+            cell.lack(lacking, "none")
+        elif lacking := _missing(cell.variant):
+            cell.lack(lacking, "missing")
+    there = [cell for cell in cells if not cell.failure]
+    times = _measured(there, setup) if there else {}
+    plain = {cell.name: cell for cell in cells if cell.variant.plain}
+    rows = [row(cell, cells[0], plain[cell.name], times) for cell in cells]
     for cell, result in zip(cells, rows, strict=True):
         cell.say(_said(result), done=True, quiet=result["state"] == "failed")  # a failure is said when it happens
     return rows
+
+
+def _missing(variant: Variant) -> str:
+    """The packages that a format, or its 8 bits, lacks here."""
+    absent = formats.absent(variant.form)
+    if variant.bits == 8 and variant.form in formats.NEEDS:
+        exported = "onnx" if variant.form == "dnn" else variant.form
+        absent += [name for name in quantizing.missing(exported, ours=variant.recipe == OURS) if name not in absent]
+    return formats.not_installed(absent) if absent else ""
 
 
 def _measured(cells: Sequence[Cell], setup: Setup) -> Times:

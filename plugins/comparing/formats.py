@@ -20,6 +20,9 @@ NEEDS = {
 """Packages that exporting and running takes, each importable by its own name. What other formats need, Ultralytics
 itself says when it exports them."""
 
+RUNTIMES = ("onnx", "openvino", "ncnn", "mnn")
+"""Formats that any module can be written in here, and not only an Ultralytics model."""
+
 
 def known() -> list[str]:
     """Every format, in the order of Ultralytics' table."""
@@ -45,10 +48,9 @@ def choose(names: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def missing(name: str) -> str | None:
-    """What a format lacks here, as a sentence with the command that gets it, or None."""
-    absent = [package for package in NEEDS.get(name, ()) if find_spec(package) is None]
-    return not_installed(absent) if absent else None
+def absent(name: str) -> list[str]:
+    """The packages that a format lacks here."""
+    return [package for package in NEEDS.get(name, ()) if find_spec(package) is None]
 
 
 def not_installed(packages: Sequence[str]) -> str:

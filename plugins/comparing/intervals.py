@@ -21,22 +21,22 @@ class Ratio:
     high: float | None
 
 
-def ratio(values: Sequence[float], first: Sequence[float], seed: int = 0) -> Ratio:
-    """How many times the first model's time another takes, from pairs measured next to each other.
+def ratio(before: Sequence[float], after: Sequence[float], seed: int = 0) -> Ratio:
+    """How many times as fast one thing is as another, from pairs measured next to each other: above 1 is faster.
 
     Args:
-        values: Times of one model, round by round.
-        first: Times of the first model in the same rounds.
+        before: Times of what it is held against, round by round.
+        after: Its own times in the same rounds.
         seed: Of the resampling, so that the same timings give the same interval.
 
     Raises:
         ValueError: none, or not as many of one as of the other, or a time that is not positive.
     """
-    if len(values) != len(first) or not values:
-        raise ValueError(f"pairs need as many times of both models, got {len(values)} and {len(first)}")
-    if min(*values, *first) <= 0:
+    if len(before) != len(after) or not before:
+        raise ValueError(f"pairs need as many times of both, got {len(before)} and {len(after)}")
+    if min(*before, *after) <= 0:
         raise ValueError("a time must be above 0")
-    ratios = np.asarray(values, float) / np.asarray(first, float)
+    ratios = np.asarray(before, float) / np.asarray(after, float)
     if len(ratios) < FEWEST:
         return Ratio(float(np.median(ratios)), None, None)
     picks = np.random.default_rng(seed).integers(0, len(ratios), (RESAMPLES, len(ratios)))

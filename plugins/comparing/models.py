@@ -14,20 +14,29 @@ from .process import Worker, WorkerError
 from .progress import Board
 from .settings import Settings, fit
 from .store import Store, content, fingerprint
+from .variants import Variant
 
 
 @dataclass(frozen=True)
 class Setup:
-    """A comparison that has begun: `folder` holds what it measures, `images` are the paths that it measures on."""
+    """A comparison that has begun.
+
+    `folder` holds what it measures. `images` are the paths that it measures on, `checked` those that the boxes of fewer
+    bits are looked for on. `variants` has the precisions of each format, `defaults` the names of what runtimes compute
+    with by themselves.
+    """
 
     settings: Settings
     dataset: Dataset | None
     images: list[str]
+    checked: list[str]
     folder: Path
     store: Store
     threads: int
     environment: dict[str, str]
     board: Board
+    variants: dict[str, list[Variant]]
+    defaults: dict[str, str]
 
     def worker(self, name: str, opening: tuple[str, dict[str, Any]] | None = None) -> Worker:
         """A new process whose output goes to a log of this name."""

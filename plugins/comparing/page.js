@@ -1,7 +1,5 @@
 const body = document.querySelector("tbody");
 const headings = [...document.querySelectorAll("th")];
-const LOWER_IS_BETTER = [2, 3, 4, 5, 6, 8];
-const HIGHER_IS_BETTER = [10];
 
 function key(row, column) {
   const cell = row.cells[column];
@@ -25,11 +23,38 @@ headings.forEach((heading, column) => {
     });
     body.append(...rows);
   });
+
+  const better = heading.dataset.better;
+  if (!better) return;
+  const rows = [...body.rows].filter((row) => key(row, column) !== null && row.querySelector(".ok"));
+  const values = rows.map((row) => key(row, column));
+  const best = better === "low" ? Math.min(...values) : Math.max(...values);
+  rows.filter((row) => key(row, column) === best).forEach((row) => row.cells[column].classList.add("best"));
 });
 
-for (const column of [...LOWER_IS_BETTER, ...HIGHER_IS_BETTER]) {
-  const rows = [...body.rows].filter((row) => key(row, column) !== null && row.cells[11].classList.contains("ok"));
-  const values = rows.map((row) => key(row, column));
-  const best = LOWER_IS_BETTER.includes(column) ? Math.min(...values) : Math.max(...values);
-  rows.filter((row) => key(row, column) === best).forEach((row) => row.cells[column].classList.add("best"));
+async function copy(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    // Where a page from a file may not use the clipboard: select the text and let the browser copy it.
+    const area = document.createElement("textarea");
+    area.value = text;
+    document.body.append(area);
+    area.select();
+    const done = document.execCommand("copy");
+    area.remove();
+    if (!done) throw new Error("the browser does not let this page copy");
+  }
 }
+
+document.querySelectorAll("[data-copies]").forEach((button) => {
+  button.addEventListener("click", async () => {
+    const status = document.querySelector("[role=status]");
+    try {
+      await copy(document.getElementById(button.dataset.copies).value);
+      status.textContent = "Copied.";
+    } catch (error) {
+      status.textContent = `Not copied: ${error.message}.`;
+    }
+  });
+});

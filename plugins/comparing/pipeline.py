@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -39,6 +40,17 @@ class Pipeline:
         model = yolo(self.path, self.task)
         model.predict(self.photos[0], rect=False, verbose=False, save=False, device="cpu", **self.options)
         return model.predictor
+
+    @contextmanager
+    def threshold(self, conf: float | None) -> Iterator[None]:
+        """Inside, boxes are final from another confidence on."""
+        arguments = self.predictor.args
+        kept = arguments.conf
+        arguments.conf = kept if conf is None else conf
+        try:
+            yield
+        finally:
+            arguments.conf = kept
 
     def prepared(self, photo: Array) -> Array:
         """A photo (H, W, 3) as the network takes it: (1, 3, imgsz, imgsz)."""

@@ -73,6 +73,11 @@ class Worker:
             raise NotInstalledError(not_installed(packages))
         raise WorkerError(answer["error"])
 
+    @property
+    def running(self) -> bool:
+        """Whether it was asked already, and has not ended since."""
+        return self._running is not None
+
     def _start(self) -> tuple[subprocess.Popen[bytes], Connection]:
         self.log.parent.mkdir(parents=True, exist_ok=True)
         ours, theirs = Pipe()

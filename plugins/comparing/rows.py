@@ -14,29 +14,42 @@ from .intervals import ratio
 from .timing import Times
 
 COLUMNS = (
-    "model", "format", "state", "reason", "task", "classes", "params", "gflops", "mb", "memory_mb",
+    "model", "format", "bits", "recipe", "state", "reason", "task", "classes", "params", "gflops", "mb", "memory_mb",
     "network_ms", "network_ms_low", "network_ms_high", "ms", "ms_low", "ms_high",
-    "network_ratio", "network_ratio_low", "network_ratio_high", "ratio", "ratio_low", "ratio_high", "rounds",
-    "map", "map50", "box_map", "accuracy_note", "seeds", "map_mean", "map_spread",
-    "boxes_px", "scores", "masks", "same_boxes",
+    "network_speedup", "network_speedup_low", "network_speedup_high", "speedup", "speedup_low", "speedup_high",
+    "own_speedup", "own_speedup_low", "own_speedup_high", "rounds",
+    "map", "map50", "box_map", "best_conf", "accuracy_note", "seeds", "map_mean", "map_spread",
+    "boxes_px", "scores", "masks", "same_boxes", "conf_shift", "kept_float",
 )  # fmt: skip
 
 
-def row(cell: Cell, first: Cell, times: Times) -> Row:
-    """One row; what was not measured is None. Ratios are to the first model's cell in the same format."""
+def row(cell: Cell, first: Cell, plain: Cell, times: Times) -> Row:
+    """One row; what was not measured is None.
+
+    Args:
+        cell: What it is about.
+        first: The first model in 32 bits of the same format: `speedup` is how many times as fast as this.
+        plain: The same model in 32 bits of the same format: `own_speedup` is how many times as fast as this.
+        times: Of that format's cells.
+    """
     found, facts = cell.found, cell.model.facts
     differences = found.get("differences", {})
     result: Row = dict.fromkeys(COLUMNS) | {
-        "model": cell.name, "format": cell.form, "state": _state(cell),
+        "model": cell.name, "format": cell.form, "bits": cell.variant.bits, "recipe": cell.variant.recipe,
+        "state": cell.state,
         "reason": cell.failure or found.get("wrong", ""),
         "task": facts["task"], "classes": facts["nc"], "params": facts["params"], "gflops": facts["gflops"],
         "mb": megabytes(cell.path) if cell.path else None, "memory_mb": found.get("memory"),
         "map": found.get("map"), "map50": found.get("map50"), "box_map": found.get("box_map"),
+        "best_conf": found.get("best_conf"),
         "accuracy_note": _accuracy_note(cell), "boxes_px": differences.get("boxes"),
         "scores": differences.get("scores"), "masks": differences.get("masks"), "same_boxes": found.get("same_boxes"),
+        "conf_shift": found.get("shift"), "kept_float": found.get("kept_float"),
     }  # fmt: skip
     if not cell.failure:
-        result |= _speed(cell.name, first.name, times)
+        result |= _speed(cell.stem, times)
+        result |= _speedups(cell.stem, first.stem, times, ("network_speedup", "speedup"))
+        result |= _speedups(cell.stem, plain.stem, times, ("", "own_speedup"))
     accuracies = [run["map"] for run in cell.model.trainings if run.get("map") is not None]
     if accuracies:
         result["seeds"] = len(accuracies)
@@ -46,30 +59,31 @@ def row(cell: Cell, first: Cell, times: Times) -> Row:
     return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in result.items()}
 
 
-def _state(cell: Cell) -> str:
-    if cell.failure:
-        return "missing" if cell.missing else "failed"
-    return "wrong" if cell.found.get("wrong") else "ok"
-
-
 def _accuracy_note(cell: Cell) -> str:
     if not cell.model.accurate:
         return "no weights"
     return str(cell.found.get("accuracy_note", "")) if cell.setup.dataset else "no data"
 
 
-def _speed(name: str, first: str, times: Times) -> Row:
+def _speed(name: str, times: Times) -> Row:
     mine = [entry for entry in times.get(name, []) if entry]
     if not mine:
         return {}
     result: Row = {"rounds": len(mine)}
-    pairs = [(a, b) for a, b in zip(times[name], times.get(first, []), strict=False) if a and b]
     for column, prefix in (("network", "network_"), ("ms", "")):
         low, median, high = np.percentile([entry[column] for entry in mine], [25, 50, 75]).tolist()
         result |= {f"{prefix}ms": median, f"{prefix}ms_low": low, f"{prefix}ms_high": high}
-        if pairs and name != first:
-            r = ratio([a[column] for a, _ in pairs], [b[column] for _, b in pairs])
-            result |= {f"{prefix}ratio": r.median, f"{prefix}ratio_low": r.low, f"{prefix}ratio_high": r.high}
+    return result
+
+
+def _speedups(name: str, before: str, times: Times, columns: tuple[str, str]) -> Row:
+    """How many times as fast as another, round by round: of the network and end to end, into these columns."""
+    pairs = [(a, b) for a, b in zip(times.get(before, []), times.get(name, []), strict=False) if a and b]
+    result: Row = {}
+    for timed, column in zip(("network", "ms"), columns, strict=True):
+        if column and pairs and name != before:
+            found = ratio([a[timed] for a, _ in pairs], [b[timed] for _, b in pairs])
+            result |= {column: found.median, f"{column}_low": found.low, f"{column}_high": found.high}
     return result
 
 

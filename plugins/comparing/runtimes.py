@@ -1,7 +1,7 @@
-"""A network in each runtime, by the runtime's own library: (B, 3, H, W) float32 in, list of float32 arrays out.
+"""A network in each runtime, by the runtime's own library: float32 (B, C, H, W) in, list of float32 arrays out.
 
-All of them compute in 32 bits, whatever the processor could do with fewer: the same work is timed, and outputs differ
-from torch's only where an export is wrong.
+`exact` ones compute in 32 bits, whatever the processor could do with fewer: the same work is timed, and outputs differ
+from torch's only where an export is wrong. The others compute as Ultralytics' own backend lets the runtime do it.
 No Ultralytics here, so that a process that runs one of these is as large as the runtime makes it.
 """
 
@@ -16,36 +16,37 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
-Network = Callable[[Array], list[Array]]
+Network = Callable[..., list[Array]]
+"""Takes the inputs one after another: of a whole model the images, of a row of it one map or several."""
 
 
-def _torchscript(path: Path, threads: int) -> Network:
+def _torchscript(path: Path, threads: int, exact: bool) -> Network:
     import torch
 
     torch.set_num_threads(threads)
     model = torch.jit.load(str(path), map_location="cpu").eval()
 
-    def run(images: Array) -> list[Array]:
+    def run(*inputs: Array) -> list[Array]:
         with torch.inference_mode():
-            outputs = model(torch.from_numpy(images))
+            outputs = model(*map(torch.from_numpy, inputs))
         return [x.numpy() for x in (outputs if isinstance(outputs, (tuple, list)) else [outputs])]
 
     return run
 
 
-def _onnx(path: Path, threads: int) -> Network:
+def _onnx(path: Path, threads: int, exact: bool) -> Network:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    # Threads that spin after a run would slow down whichever candidate is measured next.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    # Threads that spin on after a run would slow down whichever candidate is measured next.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    name = session.get_inputs()[0].name
-    return lambda images: list(session.run(None, {name: images}))
+    names = [node.name for node in session.get_inputs()]
+    return lambda *inputs: list(session.run(None, dict(zip(names, inputs, strict=True))))
 
 
-def _dnn(path: Path, threads: int) -> Network:
+def _dnn(path: Path, threads: int, exact: bool) -> Network:
     import cv2
 
     cv2.setNumThreads(threads)
@@ -59,37 +60,64 @@ def _dnn(path: Path, threads: int) -> Network:
     return run
 
 
-def _openvino(path: Path, threads: int) -> Network:
+OPENVINO_EXACT = {"INFERENCE_PRECISION_HINT": "f32"}
+
+
+def exact_openvino() -> None:
+    """Let every OpenVINO of this process compute in 32 bits, that of Ultralytics' validation too."""
     import openvino
 
-    config = {
-        "PERFORMANCE_HINT": "LATENCY",
-        "INFERENCE_NUM_THREADS": threads,
-        "NUM_STREAMS": 1,
-        "INFERENCE_PRECISION_HINT": "f32",
+    class Core(openvino.Core):  # type: ignore[misc]
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments)
+            self.set_property("CPU", OPENVINO_EXACT)
+
+    openvino.Core = Core
+
+
+def openvino_default() -> dict[str, Any]:
+    """Bits that OpenVINO computes with on this processor by itself, and its name for them."""
+    import openvino
+
+    name = openvino.Core().get_property("CPU", "INFERENCE_PRECISION_HINT").to_string()
+    return {
+        "bits": int("".join(filter(str.isdigit, name))),
+        "name": {"bf16": "bfloat16", "f16": "float16"}.get(name, name),
     }
-    model = openvino.Core().compile_model(str(next(path.glob("*.xml"))), "CPU", config)
-    return lambda images: list(model(images).values())
 
 
-def _ncnn(path: Path, threads: int) -> Network:
+def _openvino(path: Path, threads: int, exact: bool) -> Network:
+    import openvino
+
+    config = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1}
+    if exact:
+        config |= OPENVINO_EXACT
+    file = next(path.glob("*.xml")) if path.is_dir() else path
+    model = openvino.Core().compile_model(str(file), "CPU", config)
+    return lambda *inputs: list(model(inputs).values())
+
+
+def _ncnn(path: Path, threads: int, exact: bool) -> Network:
     import ncnn
 
     net = ncnn.Net()
     net.opt.num_threads = threads
     net.opt.use_vulkan_compute = False
-    for option in ("use_fp16_packed", "use_fp16_storage", "use_fp16_arithmetic", "use_bf16_storage"):
+    for option in (
+        () if not exact else ("use_fp16_packed", "use_fp16_storage", "use_fp16_arithmetic", "use_bf16_storage")
+    ):
         setattr(net.opt, option, False)
     param = next(path.glob("*.param"))
     if net.load_param(str(param)) or net.load_model(str(param.with_suffix(".bin"))):
         raise RuntimeError(f"ncnn cannot load {param}: it lacks a layer of the model")
-    source, names = net.input_names()[0], sorted(net.output_names())
+    sources, names = sorted(net.input_names()), sorted(net.output_names())
 
-    def run(images: Array) -> list[Array]:
+    def run(*inputs: Array) -> list[Array]:
         results = []
-        for image in images:
+        for maps in zip(*inputs, strict=True):
             with net.create_extractor() as extractor:
-                extractor.input(source, ncnn.Mat(image))
+                for source, x in zip(sources, maps, strict=True):
+                    extractor.input(source, ncnn.Mat(x))
                 codes, mats = zip(*(extractor.extract(name) for name in names), strict=True)
                 if any(codes):
                     raise RuntimeError(f"ncnn cannot run {param}: code {min(codes)}")
@@ -112,13 +140,15 @@ def import_mnn() -> Any:
     return MNN
 
 
-def _mnn(path: Path, threads: int) -> Network:
+def _mnn(path: Path, threads: int, exact: bool) -> Network:
     MNN = import_mnn()
-    manager = MNN.nn.create_runtime_manager(({"precision": "high", "backend": "CPU", "numThread": threads},))
+    manager = MNN.nn.create_runtime_manager(
+        ({"precision": "high" if exact else "low", "backend": "CPU", "numThread": threads},)
+    )
     net = MNN.nn.load_module_from_file(str(path), [], [], runtime_manager=manager, rearrange=True)
 
-    def run(images: Array) -> list[Array]:
-        outputs = net.onForward([MNN.expr.const(images.ctypes.data, images.shape)])
+    def run(*inputs: Array) -> list[Array]:
+        outputs = net.onForward([MNN.expr.const(x.ctypes.data, x.shape) for x in inputs])
         if not outputs:
             raise RuntimeError(f"MNN gives no outputs for {path}")
         return [x.read().copy() for x in outputs]
@@ -126,7 +156,7 @@ def _mnn(path: Path, threads: int) -> Network:
     return run
 
 
-LOADERS: dict[str, Callable[[Path, int], Network]] = {
+LOADERS: dict[str, Callable[[Path, int, bool], Network]] = {
     "torchscript": _torchscript,
     "onnx": _onnx,
     "dnn": _dnn,

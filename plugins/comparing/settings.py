@@ -11,6 +11,9 @@ from .choosing import Budget
 FORMATS = ("torch", "torchscript", "onnx", "openvino", "ncnn", "mnn")
 """Those that are compared by default."""
 
+BITS = (8, 16)
+"""Those that can be asked for."""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -19,6 +22,7 @@ class Settings:
     Attributes:
         data: Data YAML of a labelled set, or a folder of classes for classification; without it, no accuracy.
         formats: Names as in Ultralytics' export table, and `torch` and `dnn` (OpenCV's DNN on the ONNX file).
+        quantize: Bits to compare beside 32, of 8 and 16: by Ultralytics' export, and 8 by this pack's too.
         imgsz: Side of the square image, in pixels.
         output: Folder of the report. What was measured is kept in it, and a second run goes on from there.
         threads: Of every runtime; by default all cores but one, at least one.
@@ -32,11 +36,12 @@ class Settings:
         force: Forget what `output` holds and measure everything anew.
 
     Raises:
-        ValueError: a number out of its range, training without data, or a seed that is given twice.
+        ValueError: a number out of its range, training or 8 bits without data, or a seed or precision given twice.
     """
 
     data: str | None = None
     formats: Sequence[str] = FORMATS
+    quantize: Sequence[int] = ()
     imgsz: int = 640
     output: str = "comparison"
     threads: int | None = None
@@ -59,6 +64,12 @@ class Settings:
             raise ValueError(f"timeout={self.timeout} must be above 0 seconds")
         if not 0 < self.conf < 1:
             raise ValueError(f"conf={self.conf} must be between 0 and 1")
+        if others := [bits for bits in self.quantize if bits not in BITS]:
+            raise ValueError(f"quantize={others[0]}: there are {' and '.join(map(str, BITS))} bits, beside 32")
+        if len(set(self.quantize)) != len(self.quantize):
+            raise ValueError(f"quantize {' '.join(map(str, self.quantize))}: one is given twice")
+        if 8 in self.quantize and not self.data:
+            raise ValueError("8 bits are calibrated on images; give a data YAML with --data")
         if self.train is None:
             return
         if not self.data:

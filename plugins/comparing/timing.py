@@ -12,7 +12,7 @@ from .store import fingerprint
 WARM_UP = 3
 
 Times = dict[str, list[dict[str, float] | None]]
-"""By model, an entry a round: milliseconds of the network alone and end to end, None where there was no answer."""
+"""By a cell's `stem`, an entry a round: milliseconds of the network alone and end to end; None: there was no answer."""
 
 
 def take_turns(running: Sequence[tuple[Cell, Worker]], setup: Setup) -> Times:
@@ -33,7 +33,7 @@ def take_turns(running: Sequence[tuple[Cell, Worker]], setup: Setup) -> Times:
         times = _round(running, number, f"timing {number + 1}/{rounds}")
         setup.store.put(f"round/{group}/{number}", times)
         kept.append(times)
-    return {cell.name: [record.get(cell.name) for record in kept] for cell in cells if not cell.failure}
+    return {cell.stem: [record.get(cell.stem) for record in kept] for cell in cells if not cell.failure}
 
 
 def _round(running: Sequence[tuple[Cell, Worker]], number: int, text: str) -> dict[str, dict[str, float]]:
@@ -43,7 +43,7 @@ def _round(running: Sequence[tuple[Cell, Worker]], number: int, text: str) -> di
             continue
         cell.say(text, quiet=number > 0)
         try:
-            times[cell.name] = cell.ask(worker, "time", number=number)
+            times[cell.stem] = cell.ask(worker, "time", number=number)
         except WorkerError as error:
             cell.fail(error)
     return times

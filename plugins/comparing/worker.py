@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from .pipeline import Pipeline, final, named
-from .runtimes import LOADERS, import_mnn
+from .bursts import Bursts
+from .pipeline import Pipeline, final, named, read
+from .runtimes import LOADERS, exact_openvino, import_mnn, openvino_default
 
 VALIDATION: dict[str, Any] = {"batch": 1, "rect": False, "workers": 0, "device": "cpu"}
 
@@ -26,25 +27,57 @@ class Requests:
 
     _pipeline: Pipeline
 
+    def __init__(self) -> None:
+        self._bursts = Bursts()
+
+    def convert(self, source: Path, form: str, shapes: list[list[int]]) -> dict[str, Any]:
+        """Make what a runtime loads, beside the traced module that it is made of; its path from there."""
+        from .converting import convert
+
+        return {"path": str(convert(source, form, shapes).relative_to(source.parent))}
+
+    def load_burst(self, **arguments: Any) -> dict[str, Any]:
+        """See `Bursts.load`."""
+        self._bursts.load(**arguments)
+        return {}
+
+    def burst(self, **arguments: Any) -> dict[str, Any]:
+        """See `Bursts.best`."""
+        return self._bursts.best(**arguments)
+
     def prepare(self, **arguments: Any) -> dict[str, Any]:
         """See `preparing.prepare`."""
         from .preparing import prepare
 
         return prepare(**arguments)
 
-    def export(self, weights: str, form: str, imgsz: int) -> dict[str, Any]:
-        """Export weights beside themselves."""
+    def export(self, weights: str, form: str, imgsz: int, bits: int, data: str | None = None) -> dict[str, Any]:
+        """Export weights beside themselves, as Ultralytics does it by itself; 8 bits are calibrated on `data`."""
         from ..models.building import yolo
+        from ..quantizing import export_arguments
 
         if form == "mnn":
             import_mnn()
-        return {"path": Path(yolo(weights).export(format=form, imgsz=imgsz, device="cpu")).name}
+        options = export_arguments(bits) | ({"data": data} if data and takes_data(form) else {})
+        return {"path": Path(yolo(weights).export(format=form, imgsz=imgsz, device="cpu", **options)).name}
 
-    def load(self, path: Path, form: str, task: str, threads: int, images: list[str], **options: Any) -> dict[str, Any]:
-        """Load an exported file into its runtime."""
+    def quantize(self, weights: str, form: str, imgsz: int, data: str, trained: bool, vnni: bool) -> dict[str, Any]:
+        """Write weights in 8 bits beside themselves; those that were not `trained`, whatever that costs."""
+        from ..quantizing import quantize
+
+        limit: dict[str, Any] = {} if trained else {"max_drop": None}
+        made = quantize(weights, data, form, imgsz=imgsz, vnni=vnni, progress=print, **limit)
+        return {"path": made.file.name, "kept_float": len(made.kept_float)}
+
+    def load(
+        self, path: Path, form: str, task: str, threads: int, images: list[str], exact: bool, **options: Any
+    ) -> dict[str, Any]:
+        """Load an exported file into its runtime: in 32 bits if `exact`, else as the runtime does by default."""
         if form == "dnn":
             options["dnn"] = True
-        network = LOADERS[form](path, threads) if form in LOADERS else None
+        if form == "openvino" and exact:
+            exact_openvino()
+        network = LOADERS[form](path, threads, exact) if form in LOADERS else None
         self._pipeline = Pipeline(path, task, images, options, network)
         if network is None:
             import torch
@@ -60,9 +93,16 @@ class Requests:
         outputs = named([self._pipeline.run(x) for x in inputs])
         return {"memory": peak_memory(), "outputs": outputs}
 
-    def boxes(self) -> dict[str, Any]:
-        """Final boxes of the images, or the classes' scores for classification."""
-        return {"boxes": [final(self._pipeline.end_to_end(photo)) for photo in self._pipeline.photos]}
+    def boxes(self, images: list[str] | None = None, conf: float | None = None) -> dict[str, Any]:
+        """Final boxes of the images, or the classes' scores for classification; of others, and down to another
+        confidence, where they are given."""
+        photos = read(images) if images else self._pipeline.photos
+        with self._pipeline.threshold(conf):
+            return {"boxes": [final(self._pipeline.end_to_end(photo)) for photo in photos]}
+
+    def default_bits(self, form: str) -> dict[str, Any]:
+        """With how many bits a runtime computes a 32-bit file by itself here, and what it calls that."""
+        return openvino_default() if form == "openvino" else {"bits": 32, "name": "32 bits"}
 
     def validate(self, data: str, project: str) -> dict[str, Any]:
         """Accuracy of the loaded file."""
@@ -90,6 +130,15 @@ class Requests:
         weights = runs.train(source, data, seed=seed, project=project, name=name, exist_ok=True, **arguments)
         accuracy = runs.validate(weights, data, project=project, imgsz=imgsz, **VALIDATION)
         return {"weights": str(weights), **accuracy}
+
+
+def takes_data(form: str) -> bool:
+    """Whether Ultralytics' export to a format may be given data; older ones take them for any."""
+    from ultralytics.engine.exporter import export_formats
+
+    table = export_formats()
+    taken = dict(zip(table["Argument"], table.get("Arguments", []), strict=False))
+    return "data" in taken.get(form, ()) or not any("data" in arguments for arguments in taken.values())
 
 
 def peak_memory() -> float:

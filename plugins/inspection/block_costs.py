@@ -94,7 +94,9 @@ def build(block: str, given: Mapping[str, Any]) -> tuple[nn.Module, dict[str, An
     """
     cls = find(block)
     if cls.__name__ not in measurable():
-        raise ValueError(f"{cls.__name__} is a head or a part of a network; choose one of {', '.join(measurable())}")
+        raise ValueError(
+            f"{cls.__name__} is a head, part of a network, or for several maps; choose one of {', '.join(measurable())}"
+        )
     taken = signature_of(cls)
     full = bound(cls, {name: v for name, v in given.items() if name in taken or name not in CHANNELS})
     return cls(**full), full

@@ -11,6 +11,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 import patch_ultralytics
 
 from ..files import write
@@ -18,6 +20,7 @@ from ..rows.description import ModelYAMLError, check, image_channels, read
 from ..rows.errors import row_problem
 from ..rows.names import names
 from ..rows.yaml_files import locate
+from .dry_run import offline
 
 
 @contextmanager
@@ -46,12 +49,7 @@ def yolo(source: str | Path, task: str | None = None) -> Any:
     patch_ultralytics.apply()
     from ultralytics import RTDETR, YOLO
 
-    path = Path(source)
-    described = locate(str(source)) if path.suffix in (".yaml", ".yml") else None
-    if described and path.name != str(source) and not path.is_file():
-        # Ultralytics drops a scale letter anywhere in the path, a folder's (`5s/`) before the file's.
-        with from_text(described.read_text(encoding="utf-8"), path.name) as built:
-            return built
+    described = Path(source).suffix in (".yaml", ".yml") and locate(str(source))
     if described and b"RTDETRDecoder" in described.read_bytes():
         return RTDETR(str(source))
     return YOLO(str(source), task=task)
@@ -69,14 +67,19 @@ def build(model: str) -> Any:
     """
     if not model.endswith((".yaml", ".yml")):
         raise ValueError(f"{model} is not a model YAML; give one such as yolov8n-ghostnet.yaml")
-    description = read(locate(model))
+    file = locate(model)
+    description = read(file)
     patch_ultralytics.apply()
     from ultralytics.nn import tasks
 
     check(description, model, names(tasks))
+    weightless, text = offline(description), file.read_text(encoding="utf-8")
+    if weightless != description:
+        text = yaml.safe_dump(weightless, sort_keys=False)
     try:
-        with quiet():
-            built = yolo(model)
+        # Under its full name: Ultralytics drops a scale letter from anywhere in a path, a folder's (`5s/`) first.
+        with from_text(text, Path(model).name) as built:
+            pass
     except (ValueError, OSError):
         raise
     except Exception as error:  # of a stock model, Ultralytics' own

@@ -31,7 +31,7 @@ def published(name: str) -> bool:
     return bool(_config(name).has_weights)
 
 
-@register("network", maps=True, source="timm")
+@register("network", maps=True, source="timm", example={"c1": 3, "name": "mobilenetv4_conv_small"})
 class Timm(nn.Module):
     """A network of timm by name, giving its maps at strides 8, 16 and 32, of which `Index` rows pick.
 
@@ -44,6 +44,9 @@ class Timm(nn.Module):
     trust in timm's classes. A network that was changed, such as by `replace`, is saved with all its classes.
 
     Shape: (B, c1, H, W) → list of maps (B, c, ⌈H/s⌉, ⌈W/s⌉), one for each stride s.
+
+    Weak: `fuse` leaves timm's batch norms to the exporter; what a network exports to is the network's business.
+    Elsewhere: Ultralytics' `TorchVision` gives every layer's output, does not normalise, and has its ε set to 10⁻³.
 
     Raises:
         ValueError: no such network, one without maps, without these strides or without weights, a count below 1, or an
@@ -64,8 +67,8 @@ class Timm(nn.Module):
         self.made: dict[str, Any] = {"c1": c1, "name": name, "indices": indices}
         for buffer, values in zip(("mean", "deviation"), _normalisation(name, c1), strict=True):
             self.register_buffer(buffer, torch.tensor(values).view(1, -1, 1, 1))
-        without_memory = torch.empty(0).is_meta  # to see shapes: nothing is fetched for that
-        self.network = _build(**self.made, pretrained=pretrained and not without_memory)
+        for_shapes = torch.empty(0).is_meta  # on the meta device, where nothing is fetched
+        self.network = _build(**self.made, pretrained=pretrained and not for_shapes)
         self.kept = {
             part: {key: getattr(m, key) for key in KEPT if key in vars(m)} for part, m in self.network.named_modules()
         }
@@ -96,9 +99,9 @@ class Timm(nn.Module):
             return self.network(x)
         try:
             return self.network(x)
-        except torch.OutOfMemoryError:
-            raise
         except (AssertionError, RuntimeError, ValueError) as error:
+            if isinstance(error, torch.cuda.OutOfMemoryError):
+                raise
             given, own = ("×".join(map(str, s)) for s in (x.shape[2:], size))
             raise ValueError(
                 f"Timm: {self.made['name']} takes images of {own} and refuses {given} "

@@ -63,7 +63,7 @@ class Parsing:
         """
         f, ch, description = scope["f"], scope["ch"], scope["d"]
         inputs = ch[f] if isinstance(f, int) else [ch[x] for x in f]
-        defaults = {"reg_max": description["reg_max"]} if "reg_max" in description else {}
+        defaults = {key: description[key] for key in ("reg_max", "end2end") if key in description}
         if scope.get("act"):
             defaults["act"] = self._tasks.Conv.default_act
         legacy = description.get("legacy", scope.get("legacy", True))

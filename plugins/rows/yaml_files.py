@@ -101,12 +101,15 @@ def looking_here_too(check_yaml: Callable[..., Any], logger: Logger) -> Callable
     """Ultralytics' `check_yaml`, finding the pack's files by bare name as well.
 
     A file in the working directory wins over ours, and ours over one that Ultralytics ships under the same name, which
-    is said once.
+    is said once. A user's file with plug-in rows is found by its name with a scale letter, in a folder of any name:
+    Ultralytics itself drops the first letter after a digit in the whole path, a folder's (`5s/`) before the file's.
     """
     said: set[str] = set()
 
     def check(file: Any, *args: Any, **kwargs: Any) -> Any:
         name = str(file)
+        if (scaled := _without_its_scale(Path(name))) is not None:
+            return str(scaled)
         ours = own_file(name)
         if ours is None or os.path.exists(name) or os.path.exists(ours.name):
             try:
@@ -121,3 +124,11 @@ def looking_here_too(check_yaml: Callable[..., Any], logger: Logger) -> Callable
         return str(ours)
 
     return check
+
+
+def _without_its_scale(path: Path) -> Path | None:
+    """The file with plug-in rows that a path with a folder and a scale letter means; None for all others."""
+    file = path.with_name(without_scale(path.name)) if path.name else path
+    if len(path.parts) < 2 or file == path or path.exists() or not file.is_file():
+        return None
+    return file if b"plugins." in file.read_bytes() else None

@@ -22,7 +22,7 @@ from ..rows.errors import reason_of
 GEOMETRY = {
     "conv": ("k", "s", "d"),
     "bottleneck": ("k", "s", "mid", "shortcut"),
-    "stage": ("n", "shortcut", "e", "c3k"),
+    "stage": ("n", "shortcut", "e", "c3k", "pool"),
     "up": ("scale",),
     "join": (),
 }
@@ -34,8 +34,9 @@ class Place:
     """A convolution, bottleneck or stage of c1 → c2 channels at stride s, as the block that stands in must keep it.
 
     `n` inner blocks of ratio `e` make a stage, stages themselves where `c3k` is true, `mid` hidden channels a
-    bottleneck. `act` is the activation at the end, None for none. An upsampling ("up") makes maps `scale` times as
-    large, a "join" one map of several of `sources` channels.
+    bottleneck. A stage with `attention` attends to a map `pool` times smaller, or to a part of it of that size. `act`
+    is the activation at the end, None for none. An upsampling ("up") makes maps `scale` times as large, a "join" one
+    map of several of `sources` channels.
     """
 
     kind: str
@@ -49,6 +50,8 @@ class Place:
     e: float = 0.5
     c3k: bool = False
     mid: int = 0
+    attention: bool = False
+    pool: int = 1
     act: nn.Module | None = None
     scale: int = 1
     sources: tuple[int, ...] = ()
@@ -63,6 +66,9 @@ SIDE = 16
 """Side of the map on which is tried whether a block fits."""
 
 
+ATTENTION = "has attention inside"
+
+
 class NoPlace(ValueError):
     """A module that is a convolution, bottleneck or stage, but that no light block can stand for; says why."""
 
@@ -71,6 +77,12 @@ def kinds(block: type[nn.Module]) -> tuple[str, ...]:
     """What `block` can stand for."""
     spec = spec_of(block)
     return spec.places if spec else ()
+
+
+def attends(block: type[nn.Module]) -> bool:
+    """Whether `block` can stand for a stage with attention."""
+    spec = spec_of(block)
+    return spec is not None and spec.attends
 
 
 def arguments(block: type[nn.Module], place: Place, options: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -114,6 +126,8 @@ def refusal(block: type[nn.Module], place: Place, options: Mapping[str, Any] | N
     """Why `block` cannot stand at `place`, or None where it can; nothing is allocated."""
     if place.kind not in kinds(block):
         return f"{block.__name__} stands for a {' or a '.join(kinds(block)) or 'nothing'}, not for a {place.kind}"
+    if place.attention and not attends(block):
+        return ATTENTION
     try:
         with torch.device("meta"):
             block(**place.channels(block), **arguments(block, place, options))
@@ -138,8 +152,8 @@ def misfit(block: type[nn.Module], place: Place, options: Mapping[str, Any] | No
     return None
 
 
-def place_of(module: nn.Module) -> Place | None:
-    """The place that `module` is, or None for a module of another sort.
+def place_of(module: nn.Module, with_attention: bool = False) -> Place | None:
+    """The place that `module` is, or None for a module of another sort; stages with attention only if asked for.
 
     Raises:
         NoPlace: it is one, but what it does cannot be kept: attention, an even kernel, groups, odd padding.
@@ -153,8 +167,12 @@ def place_of(module: nn.Module) -> Place | None:
     if place is None:
         return None
     inner = [m for m in module.modules() if isinstance(m, nn.Conv2d)]
-    if any(name.rsplit(".", 1)[-1] == "attn" for name, _ in module.named_modules()):
-        raise NoPlace("has attention inside")
+    attention = [m for name, m in module.named_modules() if name.rsplit(".", 1)[-1] == "attn"]
+    if attention:
+        guided = attention[0] is getattr(module, "attn", None) and not hasattr(module, "ffn")  # by text, as C2fAttn
+        if guided or not with_attention or place.kind != "stage":
+            raise NoPlace(ATTENTION)
+        return replace(place, attention=True, pool=math.isqrt(getattr(attention[0], "area", 1)))
     if any(m.groups > 1 for m in inner):
         raise NoPlace("is light already: grouped convolutions inside")
     return place
@@ -232,6 +250,8 @@ def _stage(module: nn.Module) -> Place | None:
     c1, c2, act = cv1.in_channels, last_conv.out_channels, _last_activation(module)
     if cv4 is not None and m is None:
         return Place("stage", c1, c2, n=2, e=(cv4.in_channels - cv1.out_channels) / 2 / c2, act=act)
+    if cv2 is not None and m is None and hasattr(module, "attn") and hasattr(module, "ffn"):
+        return Place("stage", c1, c2, act=act)
     if cv2 is None or not isinstance(m, nn.ModuleList | nn.Sequential) or not len(m):
         return None
     shortcut = any(getattr(b, "add", False) for b in module.modules())

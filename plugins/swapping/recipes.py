@@ -32,8 +32,9 @@ class Rule:
     The kinds are "conv", "stage", "down" (whatever halves a map), "up" (enlarges one), "join" (a concatenation) and
     "head", which stands in for the Ultralytics head that it derives from. The block of a "stage" may be one for the
     inside of stages, which then keep their shape; that of a "gate" weighs their inner blocks' maps and leaves the rest.
-    `backbone` and `neck` say where it applies, `kernel` is the smallest kernel of a "conv" that is worth it, `options`
-    are further arguments of the block. The first rule of a recipe that fits a row is taken.
+    `backbone` and `neck` say where it applies, `kernel` is the smallest kernel of a "conv" that is worth it;
+    `keeps` takes only what makes as many channels as it is given, as YOLO11's convolutions at strides 8 and 16.
+    `options` are further arguments of the block. The first rule of a recipe that fits a row is taken.
     """
 
     kind: str
@@ -41,6 +42,7 @@ class Rule:
     stride: int = 16
     kernel: int = 3
     backbone: bool = True
+    keeps: bool = False
     neck: bool = True
     options: Mapping[str, Any] = field(default_factory=dict)
 
@@ -76,6 +78,11 @@ GHOST_STAGES = Rule("stage", "C2fGhost", stride=4)
 GHOST = "Ghost modules (GhostNet, 1911.11907)"
 DEPTHWISE = "dilated depthwise-separable convolutions (MobileNet, 1704.04861; dilation, 1511.07122)"
 SHUFFLE = "ShuffleNet units and grouped convolutions (ShuffleNet V1, 1707.01083)"
+
+LITE_HEADS = (
+    *(Rule("head", f"Lite{of}") for of in ("Detect", "V10Detect", "OBB", "OBB26", "Pose", "Pose26", "Classify")),
+    *(Rule("head", f"Lite{of}", options={"npr": 128}) for of in ("Segment", "Segment26")),
+)
 
 RECIPES: dict[str, Recipe] = {
     "ghost": Recipe(
@@ -118,10 +125,11 @@ RECIPES: dict[str, Recipe] = {
         "Everything is swapped, with ReLU: plain convolutions to stride 16, depthwise ones at 32 and in the neck.",
         (
             Rule("stage", "RepGhostStage", stride=1),
+            Rule("stage", "RepGhostAttention", stride=1),
             Rule("conv", "DWConv", stride=32),
+            Rule("conv", "DWConv", stride=8, keeps=True),
             Rule("conv", "ConvBNAct", stride=1),
-            Rule("head", "LiteDetect"),
-            Rule("head", "LiteSegment", options={"npr": 128}),
+            *LITE_HEADS,
         ),
         own_activations=True,
     ),
@@ -169,7 +177,7 @@ RECIPES: dict[str, Recipe] = {
 KINDS = ("conv", "stage", "gate", "down", "up", "join", "head")
 
 WORDS = {int: "a whole number", bool: "true or false", dict: "a mapping, such as {d: 2}"}
-KEYS = {"stride": int, "kernel": int, "backbone": bool, "neck": bool, "options": dict}
+KEYS = {"stride": int, "kernel": int, "keeps": bool, "backbone": bool, "neck": bool, "options": dict}
 """What a rule in a file may say beside its block, and of what type."""
 
 

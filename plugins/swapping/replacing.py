@@ -20,6 +20,7 @@ from .places import (
     NoPlace,
     Place,
     arguments,
+    attends,
     conv_group,
     is_activation,
     is_norm,
@@ -132,7 +133,7 @@ def _candidates(model: nn.Module, cls: type[nn.Module], prefix: str = "") -> Ite
         if spec_of(type(module)):
             continue
         try:
-            place = place_of(module)
+            place = place_of(module, attends(cls))
         except NoPlace:
             place = None
             if not isinstance(module, nn.Conv2d) and conv_group(module) is None:
@@ -167,7 +168,7 @@ class _Order:
         cls, was = self.block, type(module).__name__
         followers = [model.get_submodule(n) for n in follow]
         try:
-            place = place_of(module)
+            place = place_of(module, attends(cls))
             assert place is not None
         except NoPlace as error:
             return Swap(name, was, reason=str(error))

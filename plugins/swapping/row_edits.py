@@ -22,6 +22,16 @@ NOUNS = {"conv": "conv", "down": "downsampling", "up": "upsampling", "join": "jo
 PLURALS = {"down": "downsamplings", "up": "upsamplings", "join": "joins", "head": "head"}
 
 
+WORDS = "compares its maps with embeddings of words or prompts, whose widths another network gives"
+STAYING = {
+    **dict.fromkeys(("WorldDetect", "YOLOEDetect", "YOLOESegment", "YOLOESegment26"), WORDS),
+    "RTDETRDecoder": "is a transformer's decoder, which has no branches over maps that could be made light",
+    "SemanticSegment": "labels pixels, for which there is no light head",
+    "Depth": "gives a depth to pixels, for which there is no light head",
+}
+"""Why heads without a light counterpart stay."""
+
+
 @dataclass(frozen=True)
 class RowEdit:
     """One row: its stock module, and the block that stands in for it or the reason why none does.
@@ -131,9 +141,8 @@ def _edit_head(description: dict[str, Any], chosen: Recipe) -> list[RowEdit]:
     rules = [rule for rule in chosen.rules if rule.kind == "head"]
     fitting = next((rule for rule in rules if stock_head(f"{PREFIX}{rule.block}") == module), None)
     if fitting is None:
-        return [RowEdit(i, module, reason="the recipe has no head of this kind", kind="head")] if rules else []
-    if description.get("end2end"):
-        return [RowEdit(i, module, reason=f"is end-to-end, which {fitting.block} is not", kind="head")]
+        reason = STAYING.get(module, "has no head in the recipe")
+        return [RowEdit(i, module, reason=reason, kind="head")] if rules else []
     names = [name for name in signature_of(find(fitting.block)) if name != "c1"]
     row = [fitting.options.get(name, arg) for name, arg in zip(names, args, strict=False)]
     return [RowEdit(i, module, fitting.block, tuple(row), kind="head")]
@@ -148,4 +157,6 @@ def _out_of_reach(rule: Rule, place: Place, site: Site) -> str | None:
         return f"is at stride {site.stride:g}; the recipe begins at {rule.stride}"
     if rule.kind == "conv" and place.k < rule.kernel:
         return f"has a {place.k}×{place.k} kernel; the recipe begins at {rule.kernel}×{rule.kernel}"
+    if rule.keeps and place.c1 != place.c2:
+        return f"makes {place.c2} channels of {place.c1}, where the recipe wants as many"
     return None

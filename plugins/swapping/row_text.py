@@ -20,5 +20,5 @@ def listed(values: Iterable[Any]) -> str:
 def _written(value: Any) -> str:
     if isinstance(value, list):
         return listed(value)
-    bare = ("nc", "None", "True", "False")  # names and values that Ultralytics reads itself
+    bare = ("nc", "kpt_shape", "None", "True", "False")  # names and values that Ultralytics reads itself
     return f'"{value}"' if isinstance(value, str) and value not in bare else str(value)

@@ -132,7 +132,10 @@ class _Finder:
             return Site(i, module, level[0] if level else None, neck, stride, kind, places, reason=reason)
         halves = self._halves(i)
         try:
-            found = [place_of(m[0] if n > 1 and type(m) is nn.Sequential and _alike(m) else m) for m in layers]
+            found = [
+                place_of(m[0] if n > 1 and type(m) is nn.Sequential and _alike(m) else m, with_attention=True)
+                for m in layers
+            ]
         except NoPlace as error:
             return Site(i, module, c2, neck, stride, halves=halves, reason=str(error))
         places = tuple(place for place in found if place is not None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from ..rows.description import rows_of
 from ..rows.yaml_files import with_scale
@@ -43,6 +44,30 @@ def edited(text: str, file: Path, edits: Iterable[RowEdit], backbone: Backbone |
     if i != len(rows_of(yaml.safe_load(text))):
         raise ValueError(f"{file}: rows must be written one a line, as `  - [from, repeats, module, [arguments]]`")
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip() + "\n"
+
+
+def written(description: Mapping[str, Any], edits: Iterable[RowEdit], head: str) -> str:
+    """A model's description with rows edited, as a text: `head` as comments, then a key and a row a line."""
+    swaps = {edit.row: edit for edit in edits if edit.block}
+    lines = [f"# {line}" for line in head.splitlines()] + [""]
+    for key, value in description.items():
+        if isinstance(value, dict):
+            lines += [f"{key}:", *(f"  {name}: {_plain(one)}" for name, one in value.items())]
+        elif key not in ("backbone", "head", "scale", "yaml_file"):
+            lines.append(f"{key}: {_plain(value)}")
+    for part, first in (("backbone", 0), ("head", len(description["backbone"]))):
+        lines += ["", f"{part}:"]
+        for i, (source, n, module, args) in enumerate(description[part], first):
+            row = [source, n, f"plugins.{swaps[i].block}", swaps[i].args] if i in swaps else [source, n, module, args]
+            lines.append(row_line(row, f"was {swaps[i].stock}" if i in swaps else ""))
+    return "\n".join(lines) + "\n"
+
+
+def _plain(value: Any) -> str:
+    """A value in one line of YAML."""
+    import yaml
+
+    return str(yaml.safe_dump([value], default_flow_style=True, width=10**6)).strip()[1:-1]
 
 
 def _line(line: str, match: re.Match[str], i: int, edit: RowEdit | None, backbone: Backbone | None) -> str:

@@ -91,7 +91,9 @@ def swap_yaml(
         raise ValueError(f"{file.name}: no row can be swapped by {chosen.named}: {reasons(stock, edits)}")
     name = light_name(file.stem, "-".join(part.label for part in (under, chosen) if part))
     body = edited(text, file, edits, under)
-    if NEW_HEAD & {row[2] for row in rows_of(stock)} and not NEW_HEAD & _kept_modules(stock, edits, under):
+    head_stays = not any(edit.kind == "head" and edit.block for edit in edits)
+    told = NEW_HEAD & {row[2] for row in rows_of(stock)}
+    if head_stays and told and not NEW_HEAD & _kept_modules(stock, edits, under):
         note = r"\1\nlegacy: False # the head stays YOLO11's, whose rows are no longer here"
         body = re.sub(r"^(nc: .*)$", note, body, count=1, flags=re.M)
     _try(body, name, stock_of(stock, file.name).blind is not None)

@@ -41,8 +41,9 @@ def validate(model: Any, data: str | Path, task: str | None = None, **arguments:
         arguments: Of Ultralytics' `val`, such as `imgsz`, `batch`, `device` and `project`.
 
     Returns:
-        `map` (mAP50-95) and `map50`, of masks for segmentation, which has the boxes' as `box_map` too;
-        for classification top-1 as `map` and top-5 as `map50`.
+        `map` (mAP50-95) and `map50`, of masks for segmentation, which has the boxes' as `box_map` too, and `best_conf`,
+        the confidence threshold at which F1, the mean of all classes, is highest; for classification top-1 as `map` and
+        top-5 as `map50`.
 
     Raises:
         Exception: whatever Ultralytics raises.
@@ -53,7 +54,16 @@ def validate(model: Any, data: str | Path, task: str | None = None, **arguments:
         return {"map": float(metrics.top1), "map50": float(metrics.top5)}
     part = metrics.seg if validated.task == "segment" else metrics.box
     boxes = {"box_map": float(metrics.box.map)} if validated.task == "segment" else {}
-    return {"map": float(part.map), "map50": float(part.map50), **boxes}
+    return {"map": float(part.map), "map50": float(part.map50), **boxes, **_best_threshold(part)}
+
+
+def _best_threshold(part: Any) -> dict[str, float]:
+    """Where the curve of F1 over confidence is highest, smoothed as Ultralytics does; nothing where there is none."""
+    from ultralytics.utils.metrics import smooth
+
+    if not len(part.f1_curve):
+        return {}
+    return {"best_conf": float(part.px[smooth(part.f1_curve.mean(0), 0.1).argmax()])}
 
 
 def _model(model: Any, task: str | None = None) -> Any:

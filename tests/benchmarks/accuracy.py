@@ -1,96 +1,88 @@
-"""Finished training runs as one table of accuracy, and its plot against measured latency.
+"""The accuracy bench: series of training runs, resumable, and what they came to as one table.
 
-Usage: python tests/benchmarks/accuracy.py RUNS --speed report/results.json --results FILE.json --plot FILE.png
+Usage: python tests/benchmarks/accuracy.py STORE DATA.yaml --series base long [--jobs 2] [--threads 1] [--device cpu]
 
-RUNS is a folder of Ultralytics runs, each trained alike and called MODEL_sSEED. Of each, the best epoch by mAP50-95 on
-the validation images is taken, as Ultralytics takes its best.pt. `--speed` is the `results.json` of
-`yolo-plugins compare` on the same models.
+Of the training images of DATA one in five is held out; the best epoch and every choice are made on these. `--test`
+shows the figures on DATA's validation images, which no run has seen. Runs lie in STORE and are not run again; a run
+that was stopped goes on. `--results` writes the runs as JSON.
 """
 
 import argparse
-import csv
 import json
-import platform
-from importlib.metadata import version
+from collections.abc import Sequence
 from pathlib import Path
-from statistics import mean
 from typing import Any
 
-from yolo_plugins.files import read_yaml, write, write_text
+from accuracy_series import SERIES, runs
+from yolo_plugins.files import write_text
+from yolo_plugins.tables import markdown
+from yolo_plugins.training.held_out import digest, hold_out
+from yolo_plugins.training.seeds import difference, spread
+from yolo_plugins.training.series import Run, result, train_all
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("runs", type=Path)
-    parser.add_argument("--speed", type=Path, required=True)
-    parser.add_argument("--results", type=Path, required=True)
-    parser.add_argument("--plot", type=Path, required=True)
-    args = parser.parse_args()
-    rows = [best(folder) for folder in sorted(args.runs.glob("*_s*")) if (folder / "results.csv").is_file()]
-    if not rows:
-        parser.error(f"{args.runs} holds no run called MODEL_sSEED with a results.csv")
-    write_text(args.results, json.dumps({"versions": versions(), "runs": rows}, indent=2) + "\n")
-    speed = ratios(json.loads(args.speed.read_text(encoding="utf-8")))
-    write(args.plot, lambda file: plot(rows, speed, file))
-    print(f"written: {args.results} and {args.plot}")
+    parser.add_argument("store", type=Path)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--series", nargs="+", choices=SERIES, required=True)
+    parser.add_argument("--imgsz", type=int, default=256)
+    parser.add_argument("--jobs", type=int, default=2, help="runs at a time")
+    parser.add_argument("--threads", type=int, default=1, help="of each run")
+    parser.add_argument("--device", default="cpu", help="as Ultralytics takes it: cpu, or a GPU's number")
+    parser.add_argument("--only-done", action="store_true", help="train nothing; show what the store holds")
+    parser.add_argument("--test", action="store_true", help="show the figures on the test images")
+    parser.add_argument("--beside", default="yolov8n", help="label that the others are compared with")
+    parser.add_argument("--results", type=Path, help="JSON file of all runs shown")
+    args = parser.parse_args(argv)
+    wanted = _wanted(args)
+    if args.only_done:
+        done = [run for run in wanted if (run.folder(args.store) / "result.json").is_file()]
+        found = [{**result(run.folder(args.store)), "label": run.label} for run in done]
+    else:
+        found = train_all(
+            wanted, args.store, jobs=args.jobs, threads=args.threads, note=lambda text: print(text, flush=True)
+        )
+    if args.results:
+        write_text(args.results, json.dumps([_shareable(run) for run in found], indent=1) + "\n")
+    print(table(found, args.beside, "test" if args.test else "val"))
 
 
-def best(folder: Path) -> dict[str, Any]:
-    """The best epoch of one run, with what it was trained with."""
-    with open(folder / "results.csv", encoding="utf-8") as file:
-        epochs = [{key.strip(): value for key, value in row.items()} for row in csv.DictReader(file)]
-    top = max(epochs, key=lambda row: float(row["metrics/mAP50-95(B)"]))
-    args = read_yaml(folder / "args.yaml")
-    model, _, seed = folder.name.rpartition("_s")
+def _wanted(args: argparse.Namespace) -> list[Run]:
+    data = hold_out(args.data, args.store / f"{args.data.stem}-held-out")
+    place = {"device": args.device, "cache": "ram"}
+    known = digest(data)
+    return [
+        run
+        for series in args.series
+        for run in runs(series, str(data), known, args.imgsz, args.store / "models", place)
+    ]
+
+
+def table(found: Sequence[dict[str, Any]], beside: str, split: str) -> str:
+    """Markdown: a row for each label and schedule, and how it differs from the label `beside` of that schedule."""
+    scores: dict[tuple[str, int], dict[int, dict[str, Any]]] = {}
+    for run in found:
+        scores.setdefault((run["label"], run["arguments"]["epochs"]), {})[run["seed"]] = run
+    rows = [["model", "epochs", "seeds", "mAP50", "mAP50-95", f"beside {beside}", "best epoch", "minutes"]]
+    for (label, epochs), seeds in scores.items():
+        maps = {seed: run[split]["map"] for seed, run in seeds.items()}
+        base = {seed: run[split]["map"] for seed, run in scores.get((beside, epochs), {}).items()}
+        compared = "" if label == beside or not maps.keys() & base.keys() else str(difference(maps, base))
+        halves = {seed: run[split]["map50"] for seed, run in seeds.items()}
+        best = ", ".join(str(run["best epoch"]) for run in seeds.values())
+        minutes = sum(run["seconds"] for run in seeds.values()) / 60 / len(seeds)
+        cells = [label, str(epochs), str(len(seeds)), str(spread(halves)), str(spread(maps)), compared, best]
+        rows.append([*cells, f"{minutes:.1f}"])
+    return markdown(rows, [1, 2, 6, 7])
+
+
+def _shareable(run: dict[str, Any]) -> dict[str, Any]:
+    """Without the paths of one machine."""
     return {
-        "model": model,
-        "seed": int(seed),
-        "mAP50": round(float(top["metrics/mAP50(B)"]), 4),
-        "mAP50-95": round(float(top["metrics/mAP50-95(B)"]), 4),
-        "best epoch": int(top["epoch"]),
-        "epochs": len(epochs),
-        "of": args["epochs"],
-        **{key: args[key] for key in ("batch", "imgsz")},
+        **{key: value for key, value in run.items() if key not in ("folder", "data")},
+        "model": Path(run["model"]).name,
     }
-
-
-def versions() -> dict[str, str]:
-    """Of what the figures depend on."""
-    packages = {name: version(name) for name in ("yolo-plugins", "ultralytics", "torch")}
-    return {**packages, "python": platform.python_version()}
-
-
-def ratios(results: dict[str, Any]) -> dict[str, dict[str, float]]:
-    """By runtime and model: how many times as fast as the first model the network is."""
-    speed: dict[str, dict[str, float]] = {}
-    for row in results["rows"]:
-        if row.get("network_ms"):
-            speed.setdefault(row["format"], {})[row["model"]] = 1 / (row.get("network_ratio") or 1)
-    return speed
-
-
-def plot(rows: list[dict[str, Any]], speed: dict[str, dict[str, float]], file: Path) -> None:
-    """Accuracy over speed, a panel a runtime, one dot a model with its seeds' mean; without runs that were stopped."""
-    from matplotlib.figure import Figure
-
-    scores: dict[str, list[float]] = {}
-    for row in rows:
-        if row["epochs"] == row["of"]:
-            scores.setdefault(row["model"], []).append(row["mAP50-95"])
-    figure = Figure(figsize=(3.6 * len(speed), 3.4))
-    panels = figure.subplots(1, len(speed), sharey=True, squeeze=False)
-    for panel, (runtime, models) in zip(panels[0], speed.items(), strict=True):
-        for model, ratio in models.items():
-            if model in scores:
-                panel.scatter(ratio, mean(scores[model]), s=40, label=model)
-        panel.set_title(runtime)
-        panel.set_xlabel("times as fast as yolov8n")
-        panel.grid(alpha=0.3)
-        panel.margins(x=0.1, y=0.15)
-    panels[0][0].set_ylabel("mAP50-95, BCCD, from scratch")
-    figure.legend(*panels[0][0].get_legend_handles_labels(), loc="lower center", ncols=4, frameon=False, fontsize=9)
-    figure.tight_layout(rect=(0, 0.14, 1, 1))
-    figure.savefig(file, dpi=110, format="png")
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from latency import deployed, shown, timing_parser
 from torch import Tensor, nn
 from ultralytics.nn.modules import DFL
 from yolo_plugins import ConvBNAct, GhostConv, RepGhostConv, ShuffleUnit
-from yolo_plugins.demo.search import timed
+from yolo_plugins.comparing import timed
 
 
 class DenseShuffleUnit(nn.Module):
@@ -123,7 +123,7 @@ def main() -> None:
         change = ((outputs - after(image)).abs().max() / outputs.abs().max()).item()
         for layer in filter(lambda m: isinstance(m, CopyingGhost), after.modules()):
             layer.in_order = False
-        times = timed({"before": (before, [image]), "after": (after, [image])}, args)
+        times = timed({"before": (before, [image]), "after": (after, [image])}, args.runtime, args.threads, args.rounds)
         kept = "yes" if step.make is None else "no"
         print(f"| {step.name} | {kept} | {shown(times['before'], times['after'])} | {change:.0e} |", flush=True)
 

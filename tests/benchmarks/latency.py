@@ -1,9 +1,10 @@
 """Times of whole exported networks in one process, in turns, the best of three runs in each turn.
 
-Usage: python tests/benchmarks/latency.py yolov8n.yaml yolov8n-lite.yaml [--runtime openvino] [--rounds 20]
+Usage: python tests/benchmarks/latency.py yolov8n.yaml yolov8n-lite.yaml [--runtime ncnn] [--rounds 20]
 
 A burst of one network finds its weights in the cache, as a camera's stream does; `yolo-plugins compare`, where another
-process has run in between, does not.
+process has run in between, does not. On a machine that is busy with other things, `--threads 1 --cpu-time` times the
+processor's work.
 """
 
 import argparse
@@ -11,17 +12,19 @@ from statistics import median
 from typing import Any
 
 import torch
-from yolo_plugins.comparing import ratio
-from yolo_plugins.demo.search import RUNTIMES, settled, timed
-from yolo_plugins.models.building import yolo
+from yolo_plugins.comparing import RUNTIMES, ratio, timed
+from yolo_plugins.searching import networks
 
 
 def main() -> None:
     parser = timing_parser(__doc__)
     parser.add_argument("models", nargs="+", help="model YAMLs or .pt files; ratios refer to the first")
+    parser.add_argument("--cpu-time", action="store_true", help="of the processor's work, with one thread")
     args = parser.parse_args()
+    modules = {name: deployed(name, runtime=args.runtime, imgsz=args.imgsz) for name in args.models}
     image = torch.rand(1, 3, args.imgsz, args.imgsz)
-    times = timed({name: (deployed(name), [image]) for name in args.models}, args)
+    nets = {name: (module, [image]) for name, module in modules.items()}
+    times = timed(nets, args.runtime, args.threads, args.rounds, args.cpu_time)
     for name in args.models:
         print(f"{name}: {median(times[name]):.1f} ms, {shown(times[args.models[0]], times[name])} as fast")
 
@@ -29,23 +32,16 @@ def main() -> None:
 def timing_parser(description: str | None) -> argparse.ArgumentParser:
     """With what all timings of networks take."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runtime", choices=sorted(RUNTIMES), default="onnx")
+    parser.add_argument("--runtime", choices=RUNTIMES, default="onnx")
     parser.add_argument("--imgsz", type=int, default=640)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=20)
     return parser
 
 
-def deployed(model: str, fuse: bool = True) -> Any:
+def deployed(model: str, fuse: bool = True, runtime: str = "onnx", imgsz: int = 640) -> Any:
     """The network as the exporter prepares it, its head giving boxes and scores alone."""
-    torch.manual_seed(0)
-    network: Any = yolo(model).model.requires_grad_(False).eval()
-    if not model.endswith(".pt"):
-        settled(network)
-    if fuse:
-        network.fuse(verbose=False)
-    network.model[-1].export, network.model[-1].format = True, "onnx"
-    return network
+    return networks.deployed(networks.network(model), runtime, imgsz, fuse)
 
 
 def shown(before: list[float], after: list[float]) -> str:

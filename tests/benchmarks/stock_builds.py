@@ -1,4 +1,4 @@
-"""What the patch costs a stock model: building and loading it with the patch, as a share of the time without.
+"""What the patch costs a stock model: how many times as fast it is built and loaded with the patch as without.
 
     python tests/benchmarks/stock_builds.py [yolov8n.yaml …] [--rounds 40]
 
@@ -45,8 +45,8 @@ def main() -> None:
                 patch_ultralytics.revert()
                 if number > 1:
                     times[patched].append(taken)
-        found = ratio(times[True], times[False])
-        print(f"{name}: {found.median:.3f} times the time without the patch ({found.low:.3f}–{found.high:.3f})")
+        found = ratio(times[False], times[True])
+        print(f"{name}: {found.median:.3f} times as fast with the patch ({found.low:.3f}–{found.high:.3f})")
 
 
 if __name__ == "__main__":

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from accuracy import versions
 from yolo_plugins import Schedule
 from yolo_plugins.comparing.machine import command
 from yolo_plugins.files import read_yaml, write_text
+from yolo_plugins.training.one_run import versions
 from yolo_plugins.training.runs import train, validate
 from yolo_plugins.transplanting.checkpoint import transplant_checkpoint
 

@@ -18,6 +18,8 @@ COMMANDS = (
     "yaml",
     "init",
     "transplant",
+    "quantize",
     "compare",
+    "search",
     "demo",
 )

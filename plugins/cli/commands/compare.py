@@ -28,6 +28,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="as in Ultralytics' export table, torch, and dnn (OpenCV's DNN on the ONNX file); "
         f"default {' '.join(Settings.formats)}",
     )
+    parser.add_argument(
+        "--quantize", type=int, nargs="+", metavar="BITS",
+        help="8 and 16: each format in fewer bits too, by Ultralytics' export, and in 8 by this pack's quantisation; "
+        "8 is calibrated on --data",
+    )  # fmt: skip
     parser.add_argument("--imgsz", type=int, help="side of the image in pixels (default %(default)s)")
     parser.add_argument("-o", "--output", help="folder of the report (default %(default)s)")
     parser.add_argument("--threads", type=int, help="of every runtime (default: all cores but one)")
@@ -53,13 +58,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    from ...comparing import Budget, answer, compare, winner
+    from ...comparing import Budget, answer, compare, warnings, winner
 
     budget = Budget(args.max_ms, args.max_mb, args.min_map)
     asked = {field.name: getattr(args, field.name) for field in fields(Settings)}
     train = None if args.train is None else _arguments(args.train)
     rows = compare(args.models, Settings(**{**asked, "budget": budget, "train": train}))
-    print("\n".join(answer(rows, budget)))
+    print("\n".join([*answer(rows, budget), *warnings(rows)]))
     print(f"report: {args.output}/report.html")
     return 1 if budget and winner(rows, budget) is None else 0
 

@@ -15,15 +15,24 @@ from yolo_plugins.comparing.runtimes import LOADERS, import_mnn
 Run = Callable[[Any], list[Any]]
 
 
-def exported(module: nn.Module, image: Tensor, form: str, folder: Path, threads: int = 1) -> Run:
+def exported(module: nn.Module, image: Tensor, form: str, folder: Path, threads: int = 1, by_onnx: bool = False) -> Run:
     """A block in a runtime: from one image as an array to the outputs as arrays.
+
+    Args:
+        module: A fused block.
+        image: An input to trace it with.
+        form: One of `WRITERS`.
+        folder: Where its files are put; an ONNX file that is there already is used again.
+        threads: Of the runtime.
+        by_onnx: Whether OpenVINO reads the ONNX file, which is quicker, and not torch's trace as Ultralytics has it.
 
     Raises:
         Exception: whatever exporter or runtime have to say.
     """
     with warnings.catch_warnings(), silent():
         warnings.simplefilter("ignore")  # the tracer's, of branches by shape
-        return LOADERS[form](WRITERS[form](module, image, folder), threads)
+        write = _openvino_by_onnx if form == "openvino" and by_onnx else WRITERS[form]
+        return LOADERS[form](write(module, image, folder), threads)
 
 
 @contextlib.contextmanager
@@ -59,6 +68,14 @@ def _openvino(module: nn.Module, image: Tensor, folder: Path) -> Path:
 
     traced = torch.jit.trace(module, image, check_trace=False)
     model = openvino.convert_model(traced, input=[list(image.shape)], example_input=image)
+    openvino.save_model(model, str(folder / "openvino" / "block.xml"), compress_to_fp16=False)
+    return folder / "openvino"
+
+
+def _openvino_by_onnx(module: nn.Module, image: Tensor, folder: Path) -> Path:
+    import openvino
+
+    model = openvino.Core().read_model(str(_onnx(module, image, folder)))
     openvino.save_model(model, str(folder / "openvino" / "block.xml"), compress_to_fp16=False)
     return folder / "openvino"
 

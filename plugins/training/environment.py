@@ -1,4 +1,4 @@
-"""The environment variables and settings that every worker process runs with."""
+"""The environment variables and settings that processes which train, validate and measure run with."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def environment(threads: int, folder: Path) -> dict[str, str]:
-    """What every worker runs with: so many threads, no waiting loops, and neither installs nor downloads.
+    """What such a process runs with: so many threads, no waiting loops, and neither installs nor downloads.
 
     `folder` is where Ultralytics keeps its settings for these processes, apart from the user's.
     """

@@ -1,0 +1,70 @@
+"""The images and labels that a data YAML names, found as Ultralytics finds them.
+
+Its own reader of data YAMLs is not asked: that one downloads a font, and newer ones make a split where one is missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ..files import read_yaml
+
+WORDS = {"train": "training", "val": "validation"}
+
+
+def description(path: Path) -> dict[str, Any]:
+    """What a data YAML says.
+
+    Raises:
+        OSError: there is no such file.
+        ValueError: it names no validation images or no classes.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} does not exist; --data takes a data YAML with train, val and names")
+    content = read_yaml(path)
+    if not isinstance(content, dict) or not content.get("val") or not (content.get("names") or content.get("nc")):
+        raise ValueError(f"{path} must name its validation images (val) and its classes (names)")
+    return content
+
+
+def split_images(content: dict[str, Any], path: Path, split: str) -> list[Path]:
+    """The images of a split, `train` or `val`, of the data YAML at `path` that says `content`.
+
+    Raises:
+        OSError: the place that it names does not exist.
+        ValueError: no image is there.
+    """
+    root = Path(content.get("path") or path.parent)
+    if not root.is_absolute() and not root.exists():
+        from ultralytics.utils import SETTINGS
+
+        root = Path(SETTINGS["datasets_dir"]) / root
+    found: list[Path] = []
+    for entry in content[split] if isinstance(content[split], list) else [content[split]]:
+        place = (root / entry).resolve()
+        if place.is_dir():
+            found += inside(place)
+        elif place.is_file():
+            lines = place.read_text(encoding="utf-8").split()
+            found += [place.parent / line if line.startswith("./") else Path(line) for line in lines]
+        else:
+            raise FileNotFoundError(f"{path}: its {WORDS[split]} images {place} do not exist")
+    if not found:
+        raise ValueError(f"{path}: there are no images in {root / str(content[split])}")
+    return found
+
+
+def labels(images: Sequence[Path]) -> list[Path]:
+    """Where the label file of each image is, if it has one."""
+    from ultralytics.data.utils import img2label_paths
+
+    return [Path(label) for label in img2label_paths([str(image) for image in images])]
+
+
+def inside(folder: Path) -> list[Path]:
+    """The images in a folder and in the folders in it."""
+    from ultralytics.data.utils import IMG_FORMATS
+
+    return [path for path in sorted(folder.rglob("*")) if path.suffix[1:].lower() in IMG_FORMATS]
