@@ -195,3 +195,10 @@ def test_a_gate_stands_in_rows_in_stages_and_in_swapped_models(gate: str, patche
     assert [swap.now for swap in report.swapped] == ["C2f"]
     assert type(backbone[1].m[0].gate).__name__ == gate
     assert backbone(torch.zeros(1, 3, 16, 16)).shape == (1, 64, 8, 8)
+
+
+@pytest.mark.parametrize("stage", ["C2f", "C3", "C3k2"])
+def test_ghost_bottleneck_v2_is_an_inner_block_of_every_stage(stage: str) -> None:
+    block = yp.BLOCKS[stage](32, 64, 2, True, "GhostBottleneckV2", "ECA").eval()
+    assert sum(type(m) is yp.GhostBottleneckV2 for m in block.modules()) == (4 if stage == "C3k2" else 2)
+    assert block(image(32, 9, 7)).shape == (2, 64, 9, 7)

@@ -28,7 +28,7 @@ def test_the_wheel_holds_the_package_the_yamls_the_demo_and_the_patch(tmp_path: 
     expected = {"patch_ultralytics.py", "yolo_plugins/py.typed"}
     for folder, name in {"plugins": "", "model_yamls": "/model_yamls", "demo": "/demo"}.items():
         for path in (ROOT / folder).rglob("*"):
-            if path.suffix in (".css", ".js", ".py", ".yaml"):
+            if path.suffix in (".css", ".js", ".json", ".py", ".yaml"):
                 expected.add(f"yolo_plugins{name}/{path.relative_to(ROOT / folder)}")
     assert files == expected
 
