@@ -82,11 +82,11 @@ def test_a_model_on_it_trains_and_fuses_to_the_same(swapped: SwappedYAML) -> Non
 
 FITTED = [
     ("yolov8-p2.yaml", [4, 8, 16, 32], "SPPF"),
-    ("yolov8-p6.yaml", [8, 16, 32], "Conv"),
-    ("yolov8-cls.yaml", [32], "Classify"),
     *(
         pytest.param(*case, marks=pytest.mark.slow)
         for case in [
+            ("yolov8-p6.yaml", [8, 16, 32], "Conv"),
+            ("yolov8-cls.yaml", [32], "Classify"),
             ("yolov9e.yaml", [8, 16, 32], "SPPELAN"),
             ("yolo12-seg.yaml", [8, 16, 32], "nn.Upsample"),
             ("rtdetr-resnet50.yaml", [8, 16, 32], "Conv"),

@@ -15,6 +15,7 @@ HELP = {
     "up": "in place of rows that enlarge one",
     "join": "in place of concatenations",
 }
+NAMES = ("swap", *HELP, "from_stride")
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -31,15 +32,19 @@ def add(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--from-stride", type=int, metavar="STRIDE", help=begin)
 
 
+def given(args: argparse.Namespace) -> dict[str, str | int]:
+    """The options that the command line has."""
+    return {name: value for name in NAMES if (value := getattr(args, name)) is not None}
+
+
 def chosen(args: argparse.Namespace) -> Recipe | None:
     """What the options ask for, or None without any.
 
     Raises:
         ValueError: no such recipe or block, or one that cannot stand where it is asked to.
     """
-    names = ("swap", *HELP, "from_stride")
-    if all(getattr(args, name) is None for name in names):
+    if not given(args):
         return None
     from ..swapping.composing import compose
 
-    return compose(**{name: getattr(args, name) for name in names})
+    return compose(**{name: getattr(args, name) for name in NAMES})

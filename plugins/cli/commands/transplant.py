@@ -34,6 +34,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
+    if bool(swap_options.given(args)) == bool(args.model):
+        raise ValueError("give either which blocks go where, such as --swap ghost, or the --model that has them")
     import time
     from pathlib import Path
 
@@ -48,8 +50,6 @@ def run(args: argparse.Namespace) -> None:
         if value is not None and value < (0 if name.endswith("steps") else 1):
             raise ValueError(f"--{name.replace('_', '-')} {value} is too small")
     swap = swap_options.chosen(args)
-    if (swap is None) == (args.model is None):
-        raise ValueError("give either which blocks go where, such as --swap ghost, or the --model that has them")
     given = {"block_steps": args.block_steps, "joint_steps": args.joint_steps, "seed": args.seed}
     schedule = Schedule(**{key: value for key, value in given.items() if value is not None})
     begin = time.time()

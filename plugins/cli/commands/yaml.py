@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> None:
             for rule in recipe.rules:
                 print(f"    {rule}")
         return
-    if not args.model:
+    if not args.model or not (swap_options.given(args) or args.backbone):
         raise ValueError("give a model and what to put into it: yolo-plugins yaml yolo11-seg.yaml --swap ghost")
     from ...files import write_text
     from ...rows.yaml_files import stock_file
