@@ -77,6 +77,9 @@ DESIGNS = (
 )  # fmt: skip
 """Of lite_designs.py, those that are trained."""
 
+KEPT = ("merged-reg8", "shared-reg8", "depthwise-8-merged-reg8")
+"""Those trained with further seeds."""
+
 
 def designs(files: Path) -> Iterator[Any]:
     """Variants of lite, beside `lite with SGD`."""
@@ -84,7 +87,8 @@ def designs(files: Path) -> Iterator[Any]:
 
     files.mkdir(parents=True, exist_ok=True)
     for design in DESIGNS:
-        yield f"lite {design}", str(write(design, files)), (0,), {**SIXTY, **SGD}
+        seeds = THREE if design in KEPT else (0,)
+        yield f"lite {design}", str(write(design, files)), seeds, {**SIXTY, **SGD}
 
 
 def blocks(files: Path) -> Iterator[Any]:
@@ -93,6 +97,12 @@ def blocks(files: Path) -> Iterator[Any]:
     yield "yolov8n", MODELS["yolov8n"], (0,), thirty
     for label, parts in BLOCKS.items():
         yield label, str(mixed(parts, files)), (0,), thirty
+
+
+def best_blocks(files: Path) -> Iterator[Any]:
+    """The five that were best in the first cut, gates and inner blocks, at full length, beside `yolov8n with SGD`."""
+    for label in ("SqueezeExcite as gate", "EMA as gate", "FasterBlock", "RepViTBlock", "StarBlock"):
+        yield label, str(mixed(BLOCKS[label], files)), THREE, {**SIXTY, **SGD}
 
 
 def mixed(parts: str, files: Path, base: str = "yolov8") -> Path:
@@ -118,4 +128,12 @@ def named(model: str, files: Path) -> str:
     return str(file)
 
 
-SERIES = {"base": base, "long": long, "sgd": sgd, "others": others, "blocks": blocks, "designs": designs}
+SERIES = {
+    "base": base,
+    "long": long,
+    "sgd": sgd,
+    "others": others,
+    "blocks": blocks,
+    "best-blocks": best_blocks,
+    "designs": designs,
+}
