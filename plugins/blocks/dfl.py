@@ -42,5 +42,6 @@ def _largest(x: Tensor) -> Tensor:
     """
     while (rows := x.shape[2]) > 1:
         size = -(-rows // 4)
-        x = reduce(torch.maximum, [x.narrow(2, min(i, rows - size), size) for i in range(0, rows, size)])
+        starts = [min(i, rows - size) for i in range(0, rows, size)]
+        x = reduce(torch.maximum, [x[:, :, i : i + size] for i in starts])
     return x
