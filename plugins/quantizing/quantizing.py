@@ -52,13 +52,12 @@ def quantize(
     Args:
         model: A trained `.pt`, stock or of this pack.
         data: A data YAML: training images calibrate, labelled validation images measure. Or a folder of images without
-            labels, which calibrate; nothing is measured then, and `max_drop` must be None.
+            labels, which calibrate; `max_drop` must be None then.
         format: `"onnx"` or `"openvino"`.
-        out: The `.onnx` file, or the folder ending in `_openvino_model`; by default beside the checkpoint, as
-            Ultralytics names it.
+        out: The `.onnx` file or `_openvino_model` folder; by default as Ultralytics names it, beside the checkpoint.
         max_drop: Layers are left in 32 bits, the costliest first, until mAP50-95, of boxes and masks, is at most this
             much lower, 0.01 being a point of a hundred. None: no layer is, and accuracy is not measured.
-        images: So many images calibrate, at most.
+        images: So many calibrate, at most.
         imgsz: Side of the square image, in pixels; by default the checkpoint's.
         seed: Of which images calibrate.
         vnni: Whether the processor that will run the file adds products of 8 bits in 32; without, filters get 7 bits.
