@@ -8,10 +8,9 @@ import pytest
 import torch
 import yaml
 import yolo_plugins as yp
-from recipe_table import train_a_step
+from recipe_table import train_a_step, without_weights
 from yolo_plugins import cli
 from yolo_plugins.models.building import build, from_text
-from yolo_plugins.models.dry_run import offline
 from yolo_plugins.rows.description import rows_of
 from yolo_plugins.rows.yaml_files import stock_files, with_scale
 from yolo_plugins.swapping.yaml_writing import SwappedYAML
@@ -24,8 +23,7 @@ NETWORK = "timm:mobilenetv4_conv_small"
 
 def made(swapped: SwappedYAML, scale: str = "n") -> Any:
     """The model of a YAML, without asking for timm's weights."""
-    text = yaml.safe_dump(offline(yaml.safe_load(swapped.text)), sort_keys=False)
-    with from_text(text, with_scale(swapped.name, scale)) as yolo:
+    with from_text(without_weights(swapped.text), with_scale(swapped.name, scale)) as yolo:
         return yolo.model
 
 

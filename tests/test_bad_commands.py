@@ -80,7 +80,7 @@ SENTENCES = {
     "search yolov8n.yaml -o new.pt --faster 2": "new.pt must end in .yaml",
     "search yolov8n.yaml -o no-rows.yaml --faster 2": "no-rows.yaml exists; --force replaces it",
     "search yolov8n.yaml -o missing/new.yaml --faster 2": "the folder of missing/new.yaml does not exist",
-    "search yolov8n.yaml -o new.yaml --faster 2 --blocks GhostKonv": "did you mean GhostConv or RepGhostConv?",
+    "search yolov8n.yaml -o new.yaml --faster 2 --blocks GhostKonv": "did you mean GhostConv or GhostConvV2?",
     "search yolov8n.yaml -o new.yaml --faster 2 --blocks GhostNetStage": "stands for no convolution, stage",
     "search yolov8n.yaml -o new.yaml --faster 2 --blocks LiteSegment": "yolov8n.yaml: no row can be replaced: ",
     "demo --epochs 0": "epochs=0 must be at least 1",

@@ -19,6 +19,7 @@ from yolo_plugins.blocks.counting import parameters
 from yolo_plugins.blocks.registry import spec_of
 from yolo_plugins.files import write_text
 from yolo_plugins.models.building import from_text
+from yolo_plugins.models.dry_run import offline
 from yolo_plugins.rows.description import image_channels, scales_by_size
 from yolo_plugins.rows.yaml_files import stock_file, stock_files, with_scale
 from yolo_plugins.swapping.recipes import RECIPES
@@ -75,7 +76,7 @@ def pair(stock: str, kind: str) -> Pair:
         return Pair(stock, kind, refused=str(error))
     scale = scales_by_size(yaml.safe_load(swapped.text))[0]
     before = stock_parameters(stock, scale)
-    with from_text(swapped.text, with_scale(swapped.name, scale)) as yolo:
+    with from_text(without_weights(swapped.text), with_scale(swapped.name, scale)) as yolo:
         train_a_step(yolo.model)
         after = parameters(yolo.model)
     return Pair(stock, kind, sum(bool(e.block) for e in swapped.edits), len(swapped.edits), (before, after))
@@ -84,8 +85,14 @@ def pair(stock: str, kind: str) -> Pair:
 @cache
 def stock_parameters(stock: str, scale: str) -> int:
     """Parameters of a stock model."""
-    with from_text(stock_file(stock).read_text(encoding="utf-8"), with_scale(stock, scale)) as yolo:
+    text = stock_file(stock).read_text(encoding="utf-8")
+    with from_text(without_weights(text), with_scale(stock, scale)) as yolo:
         return parameters(yolo.model)
+
+
+def without_weights(text: str) -> str:
+    """A YAML whose rows do not ask for weights from the network."""
+    return yaml.safe_dump(offline(yaml.safe_load(text)), sort_keys=False)
 
 
 def train_a_step(model: Any) -> None:
@@ -100,8 +107,10 @@ def train_a_step(model: Any) -> None:
     mean_square(output).backward()
     for name, block in model.named_modules():
         if spec_of(type(block)) is not None:
-            for parameter in block.parameters():
-                if parameter.requires_grad and (parameter.grad is None or not parameter.grad.isfinite().all()):
+            for part, parameter in block.named_parameters():
+                if "flow_model" in part or not parameter.requires_grad:  # the flow, YOLO26's, is called by the loss
+                    continue
+                if parameter.grad is None or not parameter.grad.isfinite().all():
                     raise RuntimeError(f"{name} ({type(block).__name__}) has a parameter without a finite gradient")
 
 
