@@ -214,8 +214,8 @@ def find(name: str) -> type[nn.Module]:
     if bare in BLOCKS:
         return BLOCKS[bare]
     near = difflib.get_close_matches(bare, BLOCKS, n=2)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(BLOCKS)}"
-    raise ValueError(f"no block is called {name!r}; {hint}")
+    hint = f"did you mean {' or '.join(near)}?" if near else "`yolo-plugins list` shows them all"
+    raise ValueError(f"no block is called {name[:60]!r}; {hint}")
 
 
 def register_installed() -> None:

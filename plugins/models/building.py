@@ -84,7 +84,7 @@ def build(model: str) -> Any:
         raise
     except Exception as error:  # of a stock model, Ultralytics' own
         raise ModelYAMLError(model, row_problem(error, description, tasks)) from error
-    built.model.task = built.task
+    built.model.task, built.model.yaml["yaml_file"] = built.task, model
     return built.model
 
 

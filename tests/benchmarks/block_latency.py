@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from yolo_plugins import BLOCKS, fuse
 from yolo_plugins.blocks.registry import PACKAGE, find, spec_of
 from yolo_plugins.comparing import ratio
-from yolo_plugins.comparing.formats import missing
+from yolo_plugins.comparing.formats import absent, not_installed
 from yolo_plugins.comparing.machine import describe
 from yolo_plugins.files import write_text
 from yolo_plugins.inspection.block_costs import call
@@ -60,8 +60,8 @@ def measure(args: argparse.Namespace) -> None:
         ValueError: no such block, a runtime that is not installed, or results of another machine or versions.
     """
     for form in RUNTIMES:
-        if lacking := missing(form):
-            raise ValueError(f"{RUNTIMES[form]}: {lacking}")
+        if lacking := absent(form):
+            raise ValueError(f"{RUNTIMES[form]}: {not_installed(lacking)}")
     names = [find(name).__name__ for name in args.blocks] or [
         entry.name for entry in blocks() if BLOCKS[entry.name].__module__ == PACKAGE
     ]

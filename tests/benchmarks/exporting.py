@@ -32,7 +32,7 @@ def exported(module: nn.Module, image: Tensor, form: str, folder: Path, threads:
     with warnings.catch_warnings(), silent():
         warnings.simplefilter("ignore")  # the tracer's, of branches by shape
         write = _openvino_by_onnx if form == "openvino" and by_onnx else WRITERS[form]
-        return LOADERS[form](write(module, image, folder), threads)
+        return LOADERS[form](write(module, image, folder), threads, True)
 
 
 @contextlib.contextmanager
