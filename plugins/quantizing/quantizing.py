@@ -80,8 +80,7 @@ def quantize(
     folders = tempfile.TemporaryDirectory(prefix=".quantizing-", dir=target.parent)
     with folders as folder, quiet(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the tracer's, at every export
-        job = _Job(checkpoint, format, Path(folder), size, calibration, vnni, progress)
-        file, result = job.run(target, max_drop)
+        file, result = _Job(checkpoint, format, Path(folder), size, calibration, vnni, progress).run(target, max_drop)
         _put(file, target)
     return result
 

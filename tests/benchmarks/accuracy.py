@@ -4,7 +4,7 @@ Usage: python tests/benchmarks/accuracy.py STORE DATA.yaml --series base long [-
 
 Of the training images of DATA one in five is held out; the best epoch and every choice are made on these. `--test`
 shows the figures on DATA's validation images, which no run has seen. Runs lie in STORE and are not run again; a run
-that was stopped goes on. `--results` writes the runs as JSON.
+that was stopped goes on. What the JSON file of `--results` holds counts as done, and what is new is added to it.
 """
 
 import argparse
@@ -18,7 +18,7 @@ from yolo_plugins.files import write_text
 from yolo_plugins.tables import markdown
 from yolo_plugins.training.held_out import digest, hold_out
 from yolo_plugins.training.seeds import difference, spread
-from yolo_plugins.training.series import Run, result, train_all
+from yolo_plugins.training.series import Run, train_all
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -33,18 +33,21 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--only-done", action="store_true", help="train nothing; show what the store holds")
     parser.add_argument("--test", action="store_true", help="show the figures on the test images")
     parser.add_argument("--beside", default="yolov8n", help="label that the others are compared with")
-    parser.add_argument("--results", type=Path, help="JSON file of all runs shown")
+    parser.add_argument("--results", type=Path, help="JSON file of results")
     args = parser.parse_args(argv)
-    wanted = _wanted(args)
+    known: dict[str, dict[str, Any]] = {}
+    if args.results and args.results.exists():
+        known = {run["run"]: run for run in json.loads(args.results.read_text(encoding="utf-8"))}
+    wanted = {run.folder(args.store).name: run for run in _wanted(args)}
+    missing = {name: run for name, run in wanted.items() if name not in known}
     if args.only_done:
-        done = [run for run in wanted if (run.folder(args.store) / "result.json").is_file()]
-        found = [{**result(run.folder(args.store)), "label": run.label} for run in done]
-    else:
-        found = train_all(
-            wanted, args.store, jobs=args.jobs, threads=args.threads, note=lambda text: print(text, flush=True)
-        )
+        missing = {name: run for name, run in missing.items() if (args.store / name / "result.json").is_file()}
+    options = {"jobs": args.jobs, "threads": args.threads}
+    trained = train_all(list(missing.values()), args.store, **options, note=lambda text: print(text, flush=True))
+    known |= {name: _shareable(name, run) for name, run in zip(missing, trained, strict=True)}
     if args.results:
-        write_text(args.results, json.dumps([_shareable(run) for run in found], indent=1) + "\n")
+        write_text(args.results, json.dumps(list(known.values()), indent=1) + "\n")
+    found = [{**known[name], "label": run.label} for name, run in wanted.items() if name in known]
     print(table(found, args.beside, "test" if args.test else "val"))
 
 
@@ -77,9 +80,10 @@ def table(found: Sequence[dict[str, Any]], beside: str, split: str) -> str:
     return markdown(rows, [1, 2, 6, 7])
 
 
-def _shareable(run: dict[str, Any]) -> dict[str, Any]:
-    """Without the paths of one machine."""
+def _shareable(name: str, run: dict[str, Any]) -> dict[str, Any]:
+    """By the name of its folder, and without the paths of one machine."""
     return {
+        "run": name,
         **{key: value for key, value in run.items() if key not in ("folder", "data")},
         "model": Path(run["model"]).name,
     }
