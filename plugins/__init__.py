@@ -36,6 +36,7 @@ FUNCTIONS = {
     "ghostnet": "networks.ghostnet",
     "make_divisible": "blocks.geometry",
     "mobilenet_v3": "networks.mobilenetv3",
+    "quantize": "quantizing",
     "register": "blocks.registry",
     "replace": "swapping",
     "shufflenet_v1": "networks.shufflenet",
