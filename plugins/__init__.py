@@ -38,6 +38,7 @@ FUNCTIONS = {
     "heatmap": "heatmaps",
     "make_divisible": "blocks.geometry",
     "mobilenet_v3": "networks.mobilenetv3",
+    "quantize": "quantizing",
     "register": "blocks.registry",
     "replace": "swapping",
     "shufflenet_v1": "networks.shufflenet",

@@ -1,4 +1,4 @@
-"""Images that calibrate: which, by seed, and as Ultralytics gives them to an exported model."""
+"""Images that calibrate: which, by seed, as Ultralytics gives them to an exported model, and passes of them."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from typing import Any
 
 import cv2
 import numpy as np
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 
 from ..training.data_yaml import description, labels, split_images
 from ..training.images import find_images
@@ -58,3 +60,13 @@ def prepared(path: Path, imgsz: int) -> Any:
         raise ValueError(f"{path} cannot be read as an image; remove it from the data")
     square: Any = LetterBox((imgsz, imgsz), auto=False)(image=image)
     return np.ascontiguousarray(square[None, ..., ::-1].transpose(0, 3, 1, 2), dtype=np.float32) / 255
+
+
+def observe(model: nn.Module, images: Sequence[Tensor], hooks: Sequence[RemovableHandle]) -> None:
+    """Run a model on batches of images for what its hooks see, and take them off."""
+    try:
+        for image in images:
+            model(image)
+    finally:
+        for hook in hooks:
+            hook.remove()

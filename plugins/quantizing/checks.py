@@ -66,12 +66,15 @@ def target(checkpoint: Path, format: str, out: str | Path | None, force: bool) -
     return path
 
 
-def image_size(path: Path, imgsz: int | None, data: Calibration) -> int:
+def image_size(path: Path, imgsz: int | None, data: Calibration, *, measured: bool) -> int:
     """Side of the model's input: as asked, else what it was trained at.
 
     Raises:
-        ValueError: no model inside, one for another task or other classes, or a size that its stride does not divide.
+        ValueError: no labels where a loss is to be `measured`, no model inside, one for another task or other classes,
+            or a size that its stride does not divide.
     """
+    if measured and not data.labelled:
+        raise ValueError("there are no labels to measure a loss by; give a data YAML, or --max-drop none")
     network, train_args = load(path)
     task = str(getattr(network, "task", None) or train_args.get("task"))
     if task not in TASKS:

@@ -18,6 +18,8 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from .calibration import observe
+
 SMALLEST = 1 / 32
 """Of the largest channel's range: a channel below is not made larger than this one is. Empty channels would get filters
 so small that their biases, counted in steps of them, have no room in 32 bits.
@@ -126,12 +128,7 @@ def _ranges(
         return hook
 
     hooks = [layers[pair.first].register_forward_hook(watch(pair)) for pair in pairs]
-    try:
-        for image in images:
-            model(image)
-    finally:
-        for hook in hooks:
-            hook.remove()
+    observe(model, images, hooks)
     return largest
 
 

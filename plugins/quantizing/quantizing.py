@@ -60,7 +60,7 @@ def quantize(
         images: So many calibrate, at most.
         imgsz: Side of the square image, in pixels; by default the checkpoint's.
         seed: Of which images calibrate.
-        vnni: Whether the processor that will run the file adds products of 8 bits in 32; without, filters get 7 bits.
+        vnni: Whether the processor that runs it adds products of 8 bits in 32; without, filters get 7 bits.
         force: Replace `out`.
         progress: Is given a line of text at each step.
 
@@ -73,9 +73,7 @@ def quantize(
     checkpoint = checks.checkpoint(Path(model))
     target = checks.target(checkpoint, format, out, force)
     calibration = choose(data, images, seed)
-    if max_drop is not None and calibration.labelled is None:
-        raise ValueError(f"{data} has no labels to measure a loss by; give a data YAML, or --max-drop none")
-    size = checks.image_size(checkpoint, imgsz, calibration)
+    size = checks.image_size(checkpoint, imgsz, calibration, measured=max_drop is not None)
     torch.manual_seed(seed)
     folders = tempfile.TemporaryDirectory(prefix=".quantizing-", dir=target.parent)
     with folders as folder, quiet(), warnings.catch_warnings():

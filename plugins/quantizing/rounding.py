@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
+from .calibration import observe
 from .results import Kept
 
 LAYERS = (nn.Conv2d, nn.ConvTranspose2d)
@@ -73,12 +74,7 @@ def shifts(model: nn.Module, layers: dict[str, nn.Module], images: Sequence[Tens
 
     busy: set[str] = set()
     hooks = [layers[name].register_forward_hook(watch(name)) for name in ranges]
-    try:
-        for image in images:
-            model(image)
-    finally:
-        for hook in hooks:
-            hook.remove()
+    observe(model, images, hooks)
     return moved
 
 
@@ -111,12 +107,7 @@ def _input_ranges(
         return hook
 
     hooks = [layer.register_forward_pre_hook(watch(name)) for name, layer in layers.items()]
-    try:
-        for image in images:
-            model(image)
-    finally:
-        for hook in hooks:
-            hook.remove()
+    observe(model, images, hooks)
     return ranges
 
 
