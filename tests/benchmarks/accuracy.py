@@ -26,6 +26,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("store", type=Path)
     parser.add_argument("data", type=Path)
     parser.add_argument("--series", nargs="+", choices=SERIES, required=True)
+    parser.add_argument("--seeds", nargs="+", type=int, help="only these, of those that a series has")
     parser.add_argument("--imgsz", type=int, default=256)
     parser.add_argument("--jobs", type=int, default=2, help="runs at a time")
     parser.add_argument("--threads", type=int, default=1, help="of each run")
@@ -59,6 +60,7 @@ def _wanted(args: argparse.Namespace) -> list[Run]:
         run
         for series in args.series
         for run in runs(series, str(data), known, args.imgsz, args.store / "models", place)
+        if not args.seeds or run.seed in args.seeds
     ]
 
 

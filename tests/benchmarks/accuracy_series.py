@@ -62,8 +62,9 @@ def long(files: Path) -> Iterator[Any]:
 
 
 def sgd(files: Path) -> Iterator[Any]:
-    for label in ("yolov8n", "ghost", "lite"):
-        yield f"{label} with SGD", MODELS[label], THREE, {**SIXTY, **SGD}
+    for label, model in MODELS.items():
+        seeds = (0,) if label in ("dwconv", "shuffle", "se") else THREE
+        yield f"{label} with SGD", named(model, files), seeds, {**SIXTY, **SGD}
 
 
 def others(files: Path) -> Iterator[Any]:
@@ -74,10 +75,14 @@ def others(files: Path) -> Iterator[Any]:
 DESIGNS = (
     "reg1", "reg8", "depthwise-8", "head3", "shared-reg8", "merged-reg8", "depthwise-8-shared-reg8",
     "depthwise-8-merged-reg8", "stage3-depthwise-8-shared3-reg8", "stage3-depthwise-8-head3-reg1",
+    "stage3-depthwise-8-merged3-reg12", "stage3-depthwise-8-neck128-merged3-reg12",
 )  # fmt: skip
 """Of lite_designs.py, those that are trained."""
 
-KEPT = ("merged-reg8", "shared-reg8", "depthwise-8-merged-reg8")
+KEPT = (
+    "merged-reg8", "shared-reg8", "depthwise-8-merged-reg8", "stage3-depthwise-8-merged3-reg12",
+    "stage3-depthwise-8-neck128-merged3-reg12",
+)  # fmt: skip
 """Those trained with further seeds."""
 
 

@@ -17,10 +17,10 @@ import torch
 from latency import deployed, shown, timing_parser
 from yolo_plugins.comparing import timed
 from yolo_plugins.files import write_text
-from yolo_plugins.model_yamls import FOLDER
 from yolo_plugins.rows.yaml_files import with_scale
 
-BASE = "yolov8-lite.yaml"
+BASE = Path(__file__).with_name("yolov8-lite.yaml")
+"""lite as it was first: everything here is an edit of it."""
 Edit = tuple[str, str]
 """A regular expression in the text of the YAML, and what takes its place."""
 
@@ -77,12 +77,15 @@ DESIGNS: dict[str, tuple[str, list[Edit]]] = {
     "head3-reg1": ("head of 3×3, reg_max 1", [head(1, 3)]),
     "shared-reg8": ("shared depthwise layer, reg_max 8", [head(8, form="shared")]),
     "merged-reg8": ("merged branch, reg_max 8", [head(8, form="merged")]),
+    "merged-reg12": ("merged branch, reg_max 12", [head(12, form="merged")]),
+    "merged3-reg12": ("merged branch of 3×3, reg_max 12", [head(12, 3, "merged")]),
     "merged-reg1": ("merged branch, reg_max 1", [head(1, form="merged")]),
     "depthwise-16-reg8": ("depthwise from 16 on, reg_max 8", [DEPTHWISE_16, head(8)]),
     "depthwise-16-shared-reg8": ("depthwise from 16 on, shared, reg_max 8", [DEPTHWISE_16, head(8, form="shared")]),
     "depthwise-8-reg8": ("depthwise from 8 on, reg_max 8", [DEPTHWISE_8, head(8)]),
     "depthwise-8-shared-reg8": ("depthwise from 8 on, shared, reg_max 8", [DEPTHWISE_8, head(8, form="shared")]),
     "depthwise-8-merged-reg8": ("depthwise from 8 on, merged, reg_max 8", [DEPTHWISE_8, head(8, form="merged")]),
+    "depthwise-8-merged-reg12": ("depthwise from 8 on, merged, reg_max 12", [DEPTHWISE_8, head(12, form="merged")]),
     "depthwise-8-head3-reg1": ("depthwise from 8 on, head of 3×3, reg_max 1", [DEPTHWISE_8, head(1, 3)]),
     "depthwise-8-deeper-shared-reg8": (
         "depthwise from 8 on, a module more there, shared, reg_max 8",
@@ -92,6 +95,23 @@ DESIGNS: dict[str, tuple[str, list[Edit]]] = {
     "stage3-depthwise-8-shared3-reg8": (
         "3×3 everywhere, depthwise from 8 on, shared, reg_max 8",
         [STAGES_OF_3, DEPTHWISE_8, head(8, 3, "shared")],
+    ),
+    "stage3-merged3-reg12": ("3×3 everywhere, merged, reg_max 12", [STAGES_OF_3, head(12, 3, "merged")]),
+    "stage3-depthwise-8-merged3-reg12": (
+        "3×3 everywhere, depthwise from 8 on, merged, reg_max 12",
+        [STAGES_OF_3, DEPTHWISE_8, head(12, 3, "merged")],
+    ),
+    "stage3-depthwise-8-neck192-merged3-reg12": (
+        "3×3 everywhere, depthwise from 8 on, 192 channels at stride 8 of the neck, merged, reg_max 12",
+        [neck_at_8(192), STAGES_OF_3, DEPTHWISE_8, head(12, 3, "merged")],
+    ),
+    "stage3-depthwise-8-neck128-merged3-reg12": (
+        "3×3 everywhere, depthwise from 8 on, 128 channels at stride 8 of the neck, merged, reg_max 12",
+        [neck_at_8(128), STAGES_OF_3, DEPTHWISE_8, head(12, 3, "merged")],
+    ),
+    "stage3-depthwise-8-merged3-reg8": (
+        "3×3 everywhere, depthwise from 8 on, merged, reg_max 8",
+        [STAGES_OF_3, DEPTHWISE_8, head(8, 3, "merged")],
     ),
     "stage3-depthwise-8-head3-reg1": (
         "3×3 everywhere, depthwise from 8 on, reg_max 1",
@@ -138,15 +158,15 @@ def compare(args: argparse.Namespace) -> None:
 def write(design: str, folder: Path) -> Path:
     """Write a design's YAML; gives its path with the letter of scale n."""
     title, edits = DESIGNS[design]
-    text = (FOLDER / BASE).read_text(encoding="utf-8")
+    text = BASE.read_text(encoding="utf-8")
     for pattern, replacement in edits:
         text, count = re.subn(pattern, replacement, text, flags=re.MULTILINE)
         if not count:
-            raise ValueError(f"{design}: {pattern} is nowhere in {BASE}")
+            raise ValueError(f"{design}: {pattern} is nowhere in {BASE.name}")
     body = re.sub(r"^#.*\n", "", text, flags=re.MULTILINE)
     body = re.sub(r"^(  [nsmlx]: \[.*\]|scales:).*$", r"\1", body, flags=re.MULTILINE)  # figures of the base
-    file = folder / f"{Path(BASE).stem}-{design}.yaml"
-    write_text(file, f"# {BASE} with this changed: {title}.\n{body}")
+    file = folder / f"{BASE.stem}-{design}.yaml"
+    write_text(file, f"# {BASE.name} with this changed: {title}.\n{body}")
     return folder / with_scale(file.name, "n")
 
 
