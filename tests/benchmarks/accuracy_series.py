@@ -30,6 +30,7 @@ INNER = (
 )  # fmt: skip
 BLOCKS = {**{f"{gate} as gate": f"ConvBNAct, {gate}" for gate in GATES}, **{block: block for block in INNER}}
 """By label, what stands inside the stages of strides 16 and 32 (rows 6, 8, 12, 18 and 21 of YOLOv8)."""
+BEST = ("SqueezeExcite as gate", "EMA as gate", "FasterBlock", "RepViTBlock", "StarBlock")
 
 
 def runs(series: str, data: str, digest: str, imgsz: int, files: Path, place: dict[str, Any]) -> Iterator[Run]:
@@ -106,14 +107,21 @@ def blocks(files: Path) -> Iterator[Any]:
 
 def best_blocks(files: Path) -> Iterator[Any]:
     """The five that were best in the first cut, gates and inner blocks, at full length, beside `yolov8n with SGD`."""
-    for label in ("SqueezeExcite as gate", "EMA as gate", "FasterBlock", "RepViTBlock", "StarBlock"):
+    for label in BEST:
         yield label, str(mixed(BLOCKS[label], files)), THREE, {**SIXTY, **SGD}
 
 
+def best_blocks_26(files: Path) -> Iterator[Any]:
+    """The same in yolo26n, one seed."""
+    yield "yolo26n", "yolo26n.yaml", (0,), {**SIXTY, **SGD}
+    for label in BEST:
+        yield f"{label}, yolo26n", str(mixed(BLOCKS[label], files, "yolo26")), (0,), {**SIXTY, **SGD}
+
+
 def mixed(parts: str, files: Path, base: str = "yolov8") -> Path:
-    """The base with these parts inside its stages at strides 16 and 32."""
+    """The base with these parts inside its stages at strides 16 and 32, but for those with attention."""
     lines = stock_file(f"{base}.yaml").read_text(encoding="utf-8").splitlines()
-    stage = re.compile(r"(C2f), \[(512|1024)(?:, (True))?\]")
+    stage = re.compile(r"(C2f|C3k2), \[(512|1024)(?:, (True))?\]")
     for number, line in enumerate(lines):
         lines[number] = stage.sub(lambda m: f"plugins.{m[1]}, [{m[2]}, {bool(m[3])}, {parts}]", line)
     name = re.sub(r"\W+", "-", parts.lower()).strip("-")
@@ -140,5 +148,6 @@ SERIES = {
     "others": others,
     "blocks": blocks,
     "best-blocks": best_blocks,
+    "best-blocks-26": best_blocks_26,
     "designs": designs,
 }
