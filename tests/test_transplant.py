@@ -12,12 +12,15 @@ import torch
 import yaml
 from torch import nn
 from ultralytics import YOLO
-from yolo_plugins import ConvBNAct, GhostConv, Schedule, model_yamls, replace, transplant
+from ultralytics.nn.modules import Detect
+from yolo_plugins import ConvBNAct, GhostConv, LiteDetect, Schedule, model_yamls, replace, transplant
 from yolo_plugins.cli import main
+from yolo_plugins.heads.branches import FORMS
 from yolo_plugins.models.building import load
 from yolo_plugins.training.images import find_images, image_batches
 from yolo_plugins.transplanting.checkpoint import transplant_checkpoint
 from yolo_plugins.transplanting.distances import unexplained
+from yolo_plugins.transplanting.recording import Pair, swapped_blocks
 from yolo_plugins.transplanting.starting import inherit
 
 SHORT = Schedule(block_steps=3, joint_steps=3, recalibration=2)
@@ -117,6 +120,54 @@ def test_a_checkpoint_becomes_a_light_one_that_ultralytics_takes(checkpoint, ima
     assert light.yaml["backbone"][2][2] == "plugins.C2fGhost"
     rebuilt = type(light)(copy.deepcopy(light.yaml), verbose=False)
     rebuilt.load_state_dict(light.state_dict())
+
+
+def test_a_light_head_learns_by_its_branches_with_what_they_share(checkpoint, images, tmp_path):
+    losses = []
+    arguments = {"imgsz": 64, "batch": 2, "schedule": Schedule(block_steps=12, joint_steps=3, recalibration=2)}
+    report, _ = transplant_checkpoint(
+        checkpoint, images, tmp_path / "init.pt", swap="lite", progress=lambda *at: losses.append(at[-1]), **arguments
+    )
+    assert {f"model.22.{part}.{i}" for part in ("cv2", "cv3") for i in range(3)} < report.alone.keys()
+    assert losses[11] < losses[0]
+    light = load(tmp_path / "init.pt")[0].model[-1]
+    assert (light.reg_max, light.stem[0][0].conv.kernel_size) == (12, (3, 3))
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("reg_max", [1, 12, 16])
+def test_a_light_head_of_fewer_distances_is_taught_as_many_of_the_teachers(form, reg_max):
+    teacher = nn.Sequential(Levels(), Detect(3, ch=(16, 32)))
+    student = nn.Sequential(Levels(), LiteDetect([16, 32], 3, reg_max, 3, form=form))
+    watched = ["1.cv2.0.2", "1.cv3.0.2"]
+    pair = Pair(teacher.eval(), student.eval(), swapped_blocks(student), watched)
+    assert list(pair.blocks) == ["1.cv2.0", "1.cv2.1", "1.cv3.0", "1.cv3.1"]
+    x = torch.rand(2, 3, 64, 64)
+    pair.check(x)
+    theirs, ours = pair.theirs(x), pair.ours(x)
+    for name, block in pair.blocks.items():
+        torch.testing.assert_close(block(*theirs[name][0]), ours[name][1], msg=f"{name} is what it is in its place")
+    assert all(ours[name][1].shape == theirs[name][1].shape for name in watched), "the outputs are met by name"
+
+
+def test_a_mean_distance_is_that_of_the_distribution():
+    head = LiteDetect([16], 3, reg_max=1)
+    logits = torch.full((1, 64, 2, 2), -30.0)
+    logits[:, [3, 16 + 7, 32, 48 + 15]] = 30.0
+    torch.testing.assert_close(head.matched("cv2.0", logits)[0, :, 0, 0], torch.tensor([3.0, 7.0, 0.0, 15.0]))
+
+
+class Levels(nn.Module):
+    """Maps of two strides."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.first, self.second = nn.Conv2d(3, 16, 3, 8, 1), nn.Conv2d(16, 32, 3, 2, 1)
+
+    def forward(self, x):
+        x = self.first(x)
+        return [x, self.second(x)]
 
 
 @pytest.mark.parametrize("swap", ["dwconv-gentle", "se"])

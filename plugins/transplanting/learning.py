@@ -71,7 +71,8 @@ class Lessons:
     def _teach(self, modules: list[nn.Module], loss_of: Callable[[Tensor], Tensor], steps: int, lr: float) -> None:
         for module in modules:
             module.train()
-        parameters = [p for m in modules for p in m.parameters() if p.is_floating_point()]
+        # Each once, though a head's branches share some.
+        parameters = list(dict.fromkeys(p for m in modules for p in m.parameters() if p.is_floating_point()))
         for parameter in parameters:
             parameter.requires_grad_(True)
         optimizer = torch.optim.AdamW(parameters, lr=lr, weight_decay=1e-2)

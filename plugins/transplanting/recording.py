@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..blocks.registry import spec_of
+
 Record = dict[str, tuple[tuple[Any, ...], Tensor]]
 """By name, what a module was given and what came of it; modules that did not run are not in it."""
 
@@ -45,14 +47,15 @@ class Pair:
     """A trained model and the same with swapped blocks, which are matched by name: blocks first, then outputs.
 
     Attributes:
-        blocks: The student's swapped blocks.
+        blocks: The student's swapped blocks, of a head's branches with what they share before them.
         replaced: What each of them stands for: a module, or a convolution with what came after it.
     """
 
     def __init__(self, teacher: nn.Module, student: nn.Module, names: Iterable[str], outputs: Iterable[str]) -> None:
         self.teacher, self.student = teacher, student
-        ours = dict(student.named_modules())
-        self.blocks = {name: ours[name] for name in names}
+        ours, self._heads = dict(student.named_modules()), _heads(student)
+        parts = {f"{name}.{part}": m for name, head in self._heads.items() for part, m in head.branches().items()}
+        self.blocks = {name: (ours | parts)[name] for name in names}
         spans = {name: _taken_in(teacher, student, name) for name in self.blocks}
         self.replaced = {name: span[0] if len(span) == 1 else nn.Sequential(*span) for name, span in spans.items()}
         self._last = {name: span[-1] for name, span in spans.items()}
@@ -61,8 +64,13 @@ class Pair:
 
     @torch.no_grad()
     def theirs(self, images: Tensor) -> Record:
-        """What the teacher's modules are given for images, and what must come of it."""
-        return recorded(self.teacher, images, self._theirs, self._last)
+        """What the teacher's modules are given for images, and what must come of it in the student."""
+        record = recorded(self.teacher, images, self._theirs, self._last)
+        for head, own in self._heads.items():
+            for name in [name for name in record if name.startswith(f"{head}.")]:
+                given, made = record[name]
+                record[name] = given, own.matched(name.removeprefix(f"{head}."), made)
+        return record
 
     def ours(self, images: Tensor) -> Record:
         """What the student's are given in their places, and make of it."""
@@ -80,6 +88,22 @@ class Pair:
             if name not in record:
                 raise ValueError(f"{name} does not run when the model does, so there is nothing to learn from")
             check_shape(name, self._theirs[name], block, *record[name])
+
+
+def _heads(student: nn.Module) -> dict[str, Any]:
+    """The light heads in a model, which tell of their branches."""
+    return {name: m for name, m in student.named_modules() if hasattr(m, "branches") and hasattr(m, "matched")}
+
+
+def swapped_blocks(model: nn.Module) -> list[str]:
+    """Names of the registered blocks in a model, none inside another; a head is its branches, a map in and out each."""
+    names: list[str] = []
+    heads = _heads(model)
+    for name, module in model.named_modules():
+        if spec_of(type(module)) is None or any(name.startswith(f"{outer}.") for outer in [*names, *heads]):
+            continue
+        names += [f"{name}.{branch}" for branch in heads[name].branches()] if name in heads else [name]
+    return names
 
 
 def _taken_in(teacher: nn.Module, student: nn.Module, name: str) -> list[nn.Module]:

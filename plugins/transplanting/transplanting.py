@@ -13,10 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from ..blocks.counting import evaluated
-from ..blocks.registry import spec_of
 from .distances import Distance, unexplained
 from .learning import Lessons
-from .recording import Pair
+from .recording import Pair, swapped_blocks
 from .schedule import Progress, Schedule, TransplantReport
 from .starting import copy_untouched, inherit, measured
 
@@ -66,13 +65,3 @@ def transplant(
             inherit(measured(teacher, pair.replaced[name], batches), block)
         alone, in_place = Lessons(pair, distances, batches, schedule, progress or (lambda *_: None), state).run()
     return TransplantReport(alone, in_place, copied)
-
-
-def swapped_blocks(model: nn.Module) -> list[str]:
-    """Names of the registered blocks in a model, none inside another; a head is its branches, a map in and out each."""
-    names: list[str] = []
-    for name, module in model.named_modules():
-        if spec_of(type(module)) is None or any(name.startswith(f"{outer}.") for outer in names):
-            continue
-        names += [f"{name}.{branch}" for branch in getattr(module, "branches", list)()] or [name]
-    return names
