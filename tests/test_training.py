@@ -5,6 +5,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 from scipy import stats
 from yolo_plugins.training.held_out import digest, hold_out
@@ -66,11 +67,15 @@ def test_a_stopped_run_goes_on_and_a_finished_one_is_kept(shapes: Path, tmp_path
         "from yolo_plugins.training.series import *; from pathlib import Path; import sys\n"
         f"train_all([Run('ghost', 'yolov8n-ghost.yaml', {data!r}, 0, {dict(run.arguments)!r})], Path(sys.argv[1]))"
     )
-    process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "store")], start_new_session=True)
+    process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "store")])
     while not (folder / "train" / "weights" / "last.pt").is_file():
         assert process.poll() is None, (folder / "log.txt").read_text()
         time.sleep(0.1)
-    subprocess.run(["pkill", "-9", "-s", str(process.pid)], check=True)
+    children = psutil.Process(process.pid).children(recursive=True)
+    process.kill()
+    process.wait()
+    _, alive = psutil.wait_procs(children, timeout=20)
+    assert not alive, "a training outlives the process that started it"
     (done,) = train_all([run], tmp_path / "store", note=lambda text: None)
     log = (folder / "log.txt").read_text()
     assert "Resuming training" in log
