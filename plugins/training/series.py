@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -111,6 +111,7 @@ def train_all(
     Raises:
         RuntimeError: runs failed; the message names them, their logs and the first one's reason. The others are kept.
     """
+    store = store.resolve()  # Ultralytics puts a relative folder below its own
     store.mkdir(parents=True, exist_ok=True)
     folders = [run.folder(store) for run in runs]
     waiting = {folder: run for run, folder in zip(runs, folders, strict=True) if not (folder / "result.json").is_file()}
@@ -149,7 +150,7 @@ def weights(folder: Path | str) -> Path:
     return best if best.is_file() else last
 
 
-def _here(waiting: Mapping[Path, Run], jobs: int, threads: int, tell: Watch) -> Iterator[tuple[Path, int]]:
+def _here(waiting: Mapping[Path, Run], jobs: int, threads: int, tell: Watch) -> Generator[tuple[Path, int], None, None]:
     """Runs on this machine; none is left running when this ends."""
     queue = list(waiting.items())
     running: dict[Path, Popen[bytes]] = {}
@@ -173,7 +174,9 @@ def _here(waiting: Mapping[Path, Run], jobs: int, threads: int, tell: Watch) -> 
             processes.stop(process)
 
 
-def _by_ray(waiting: Mapping[Path, Run], address: str, note: Callable[[str], object]) -> Iterator[tuple[Path, int]]:
+def _by_ray(
+    waiting: Mapping[Path, Run], address: str, note: Callable[[str], object]
+) -> Generator[tuple[Path, int], None, None]:
     if waiting:
         yield from spread({folder: (run.order(), run.content()) for folder, run in waiting.items()}, address, note)
 

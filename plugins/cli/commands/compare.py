@@ -14,6 +14,7 @@ import argparse
 from dataclasses import fields
 
 from ...comparing import Settings
+from ..devices import require_activation
 
 HELP = "export models, measure them side by side, show which to deploy"
 
@@ -64,6 +65,7 @@ def run(args: argparse.Namespace) -> int:
     budget = Budget(args.max_ms, args.max_mb, args.min_map)
     asked = {field.name: getattr(args, field.name) for field in fields(Settings)}
     train = None if args.train is None else parse(args.train, "--train ")
+    require_activation(train or {})
     rows = compare(args.models, Settings(**{**asked, "budget": budget, "train": train}))
     print("\n".join([*answer(rows, budget), *warnings(rows)]))
     print(f"report: {args.output}/report.html")
