@@ -30,8 +30,8 @@ def markdown(done: Ablation) -> str:
 
 
 def latex(done: Ablation) -> str:
-    """A LaTeX `tabular`, narrower: a star at differences that are beyond chance, notes as comments."""
-    needs = "needs \\usepackage{booktabs} and \\usepackage{amssymb}; a star: beyond chance"
+    """A LaTeX `tabular`, narrower: a star at what is beyond chance, notes as comments."""
+    needs = "needs \\usepackage{booktabs} and \\usepackage{amssymb}; a star: beyond chance, as the interval shows"
     head = [f"% {line}" for line in (needs, *notes(done))]
     return "\n".join([*head, tables.latex(*_table(done, bold=True, brief=True))]) + "\n"
 
@@ -50,8 +50,9 @@ def notes(done: Ablation) -> list[str]:
     cores = f"{done.threads} thread{'s' * (done.threads > 1)}"
     said = [
         f"Params and GFLOPs (2 × multiply-adds) are those before fusing, at {done.imgsz}×{done.imgsz}.",
-        f"ms: the network alone in {runtime} on the processor, {cores}, one image, the weights of seed 0; the median of {done.rounds} "
-        "rounds in which the models take turns.",
+        f"ms: the network alone in {runtime} on the processor, {cores}, one image, the weights of seed 0; the median "
+        f"of {done.rounds} rounds in which the models take turns. Times as fast as {base}: round by round, the median "
+        "and its 95 % interval; one that spans 1 shows no difference.",
     ]
     if seeds == 1:
         said.append("One seed: whether a difference is more than chance cannot be said; --seeds 3 or more can tell.")
@@ -70,13 +71,13 @@ def notes(done: Ablation) -> list[str]:
 def _table(done: Ablation, bold: bool = False, brief: bool = False) -> tuple[list[list[str]], list[int], list[int]]:
     """Headings and cells, and which columns are aligned to the right, and which are centred: figures, and ticks."""
     base, runtime = done.rows[0]["model"], done.rows[0]["runtime"]
-    heads = ["model", *done.names, "params, M", "GFLOPs", f"ms, {runtime}"]
+    heads = ["model", *done.names, "params, M", "GFLOPs", f"ms, {runtime}", "times as fast"]
     heads += [title(done.task, metric) for metric in PLAIN]
     heads += [f"beside {base}", *([] if brief else ["beyond chance"])]
     cells = [heads]
     for row in done.rows:
         line = [row["model"], *(TICK if row[name] else "" for name in done.names)]
-        line += [_number(row["params"], 1e-6), _number(row["gflops"]), _number(row["ms"])]
+        line += [_number(row["params"], 1e-6), _number(row["gflops"]), _number(row["ms"]), _speed(row, brief)]
         line += [_score(row, metric, bold) for metric in PLAIN]
         cells.append([*line, _difference(row, brief), *([] if brief else [_verdict(row)])])
     first = 1 + len(done.names)
@@ -85,6 +86,15 @@ def _table(done: Ablation, bold: bool = False, brief: bool = False) -> tuple[lis
 
 def _number(value: float | None, scale: float = 1) -> str:
     return NONE if value is None else f"{value * scale:.2f}"
+
+
+def _speed(row: Row, brief: bool) -> str:
+    if row["speedup"] is None:
+        return ""
+    low, high, shown = row["speedup_low"], row["speedup_high"], f"{row['speedup']:.2f}×"
+    if low is None:
+        return shown
+    return shown + STAR * (not low <= 1 <= high) if brief else f"{shown} [{low:.2f}, {high:.2f}]"
 
 
 def _score(row: Row, metric: str, bold: bool) -> str:

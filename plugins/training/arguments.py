@@ -43,8 +43,8 @@ def parse(texts: Iterable[str], before: str = "") -> dict[str, Any]:
         if key in OURS:
             raise ValueError(f"{text}: {key} is set here by the command itself; its options say how")
         if known() and key not in known():
-            near = difflib.get_close_matches(key, known(), n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
+            near = difflib.get_close_matches(key, sorted(known()), n=2)
+            hint = f"; did you mean {' or '.join(near)}?" if near else ""
             raise ValueError(f"{text}: `yolo train` has no argument {key}{hint}")
         if key in arguments:
             raise ValueError(f"{text}: {key} is given twice")

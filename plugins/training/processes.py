@@ -8,7 +8,8 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,9 @@ KEEP_MEMORY = {
     "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1:glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=17179869184"
 }
 """The C library gives large maps back after each layer and asks for them again: a fifth of the time, on a CPU."""
+
+LOOKING = 0.5
+"""Seconds between looks at what is running."""
 
 ATTENDED = "--attended"
 """Tells a run that its input ends when the process that started it does."""
@@ -44,6 +48,38 @@ def start(folder: Path, order: Mapping[str, Any], threads: int) -> subprocess.Po
             env={**os.environ, **settings},
             start_new_session=True,  # what interrupts this process is not to reach it half-way through a file
         )
+
+
+def here(
+    orders: Mapping[Path, Mapping[str, Any]], jobs: int, threads: int, look: Callable[[Path], object]
+) -> Generator[tuple[Path, int], None, None]:
+    """Run these orders on this machine; gives the folder of a run and its exit status, as they are done.
+
+    None is left running when this ends, however it ends.
+
+    Args:
+        orders: By the run's folder.
+        jobs: How many at a time.
+        threads: Of each.
+        look: Called now and then with the folder of each that runs.
+    """
+    queue, running = list(orders), dict[Path, subprocess.Popen[bytes]]()
+    try:
+        while queue or running:
+            while queue and len(running) < jobs:
+                folder = queue.pop(0)
+                running[folder] = start(folder, orders[folder], threads)
+            for folder, process in list(running.items()):
+                if (status := process.poll()) is None:
+                    look(folder)
+                    continue
+                stop(running.pop(folder))
+                yield folder, status
+            if running:
+                time.sleep(LOOKING)
+    finally:
+        for process in running.values():
+            stop(process)
 
 
 def stop(process: subprocess.Popen[bytes]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,17 @@ BACK = ("log.txt", "result.json", "train/results.csv", "train/weights/best.pt", 
 
 
 def spread(
-    orders: Mapping[Path, tuple[dict[str, Any], bytes | None]], address: str, note: Callable[[str], object]
-) -> Iterator[tuple[Path, int]]:
+    orders: Mapping[Path, dict[str, Any]],
+    models: Mapping[Path, bytes | None],
+    address: str,
+    note: Callable[[str], object],
+) -> Generator[tuple[Path, int], None, None]:
     """Run these orders on a cluster; gives the folder of a run and its exit status, as they are done.
 
     Args:
-        orders: By the run's folder, what `one_run` is to do, and the content of its model's file where that has to
-            travel. A machine works in a folder of the same path, where a run that was stopped goes on.
+        orders: By the run's folder, what `one_run` is to do. A machine works in a folder of the same path, where a run
+            that was stopped goes on.
+        models: The content of the runs' model files, where these have to travel.
         address: Of the cluster; without one that in RAY_ADDRESS, else this machine alone.
         note: Told of what begins.
 
@@ -28,6 +32,8 @@ def spread(
         RuntimeError: Ray is not installed, or the cluster lost a run.
         OSError: there is no cluster at the address.
     """
+    if not orders:
+        return
     try:
         import ray
     except ImportError as error:
@@ -40,10 +46,10 @@ def spread(
         resources = ray.cluster_resources()
         share = max(1, int(resources.get("CPU", 1)) // len(orders))
         waiting = {}
-        for folder, (order, model) in orders.items():
+        for folder, order in orders.items():
             gpus = gpus_of(order["arguments"].get("device"), any_there=resources.get("GPU", 0) > 0)
             task = ray.remote(num_cpus=share, num_gpus=gpus, max_retries=0)(one)
-            waiting[task.remote(str(folder), order, model, share)] = folder
+            waiting[task.remote(str(folder), order, models[folder], share)] = folder
         note(f"training {len(waiting)} runs through Ray, {share} cores each")
         while waiting:
             (done,), _ = ray.wait(list(waiting), num_returns=1)

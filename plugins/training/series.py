@@ -5,12 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from subprocess import Popen
 from typing import Any
 
 from ..files import read_yaml
@@ -23,9 +21,6 @@ PLACE = ("device", "workers", "cache")
 
 EPOCHS = 100
 """Ultralytics' default."""
-
-LOOKING = 0.5
-"""Seconds between looks at what is running."""
 
 Watch = Callable[["Run", str], object]
 
@@ -115,18 +110,19 @@ def train_all(
     store.mkdir(parents=True, exist_ok=True)
     folders = [run.folder(store) for run in runs]
     waiting = {folder: run for run, folder in zip(runs, folders, strict=True) if not (folder / "result.json").is_file()}
-    tell = watch or (lambda run, text: None)
+    tell = _Teller(waiting, watch)
+    orders = {folder: run.order() for folder, run in waiting.items()}
     if ray is None:
         share = threads or max(1, _cores() // max(1, min(jobs, len(waiting))))
-        finished = _here(waiting, max(1, jobs), share, tell)
+        finished = processes.here(orders, max(1, jobs), share, lambda folder: tell(folder, _progress(folder)))
     else:
-        finished = _by_ray(waiting, ray, note)
+        finished = spread(orders, {folder: run.content() for folder, run in waiting.items()}, ray, note)
     failed: list[Path] = []
     with closing(finished):
         for done, (folder, status) in enumerate(finished, 1):
             if status:
                 failed.append(folder)
-            tell(waiting[folder], "failed" if status else "done")
+            tell(folder, "failed" if status else "done")
             note(f"{done} of {len(waiting)}: {_said(folder)}")
     if failed:
         names = ", ".join(folder.name for folder in failed)
@@ -150,35 +146,17 @@ def weights(folder: Path | str) -> Path:
     return best if best.is_file() else last
 
 
-def _here(waiting: Mapping[Path, Run], jobs: int, threads: int, tell: Watch) -> Generator[tuple[Path, int], None, None]:
-    """Runs on this machine; none is left running when this ends."""
-    queue = list(waiting.items())
-    running: dict[Path, Popen[bytes]] = {}
-    told: dict[Path, str] = {}
-    try:
-        while queue or running:
-            while queue and len(running) < jobs:
-                folder, run = queue.pop(0)
-                running[folder] = processes.start(folder, run.order(), threads)
-            for folder, process in list(running.items()):
-                if (status := process.poll()) is not None:
-                    processes.stop(running.pop(folder))
-                    yield folder, status
-                elif (text := _progress(folder, waiting[folder])) != told.get(folder):
-                    told[folder] = text
-                    tell(waiting[folder], text)
-            if running:
-                time.sleep(LOOKING)
-    finally:
-        for process in running.values():
-            processes.stop(process)
+class _Teller:
+    """Says how far runs are, each thing once."""
 
+    def __init__(self, runs: Mapping[Path, Run], watch: Watch | None) -> None:
+        self._runs, self._watch = runs, watch
+        self._told: dict[Path, str] = {}
 
-def _by_ray(
-    waiting: Mapping[Path, Run], address: str, note: Callable[[str], object]
-) -> Generator[tuple[Path, int], None, None]:
-    if waiting:
-        yield from spread({folder: (run.order(), run.content()) for folder, run in waiting.items()}, address, note)
+    def __call__(self, folder: Path, text: str) -> None:
+        if self._watch and self._told.get(folder) != text:
+            self._told[folder] = text
+            self._watch(self._runs[folder], text)
 
 
 def _cores() -> int:
@@ -187,14 +165,14 @@ def _cores() -> int:
     return int(said) if said.isdecimal() and int(said) else os.cpu_count() or 1
 
 
-def _progress(folder: Path, run: Run) -> str:
+def _progress(folder: Path) -> str:
     """How many epochs are done."""
-    table, epochs = folder / "train" / "results.csv", run.arguments.get("epochs", EPOCHS)
     try:
-        done = len(table.read_text(encoding="utf-8").splitlines()) - 1
+        done = len((folder / "train" / "results.csv").read_text(encoding="utf-8").splitlines()) - 1
+        epochs = json.loads((folder / "run.json").read_text(encoding="utf-8"))["arguments"].get("epochs", EPOCHS)
     except (OSError, ValueError):
-        done = 0
-    return f"epoch {done}/{epochs}" if done > 0 else "starting"
+        return "starting"
+    return f"epoch {done}/{epochs}"
 
 
 def _said(folder: Path) -> str:
