@@ -13,7 +13,7 @@ FORMATS = ("text", "markdown", "latex", "json", "csv")
 
 SYMBOLS = {
     "×": r"$\times$", "±": r"$\pm$", "−": "$-$", "–": "--", "≤": r"$\leq$", "≥": r"$\geq$", "→": r"$\rightarrow$",
-    "✓": r"$\checkmark$", "…": r"\ldots{}", "²": "$^2$",
+    "✓": r"$\checkmark$", "…": r"\ldots{}", "²": "$^2$", "Δ": r"$\Delta$",
 }  # fmt: skip
 """What tables hold and LaTeX does not read as it stands; the tick takes amssymb."""
 

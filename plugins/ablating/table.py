@@ -12,6 +12,8 @@ TITLES = {
 }
 PLAIN = {"map50": "mAP50", "map": "mAP50-95"}
 STAR = "*"
+SHORT = {"ONNX Runtime": "ORT"}
+"""Names for a narrow column."""
 
 
 def title(task: str, metric: str) -> str:
@@ -31,8 +33,12 @@ def markdown(done: Ablation) -> str:
 
 def latex(done: Ablation) -> str:
     """A LaTeX `tabular`, narrower: a star at what is beyond chance, notes as comments."""
-    needs = "needs \\usepackage{booktabs} and \\usepackage{amssymb}; a star: beyond chance, as the interval shows"
-    head = [f"% {line}" for line in (needs, *notes(done))]
+    needs = "Needs \\usepackage{booktabs} and \\usepackage{amssymb}."
+    base, metric = done.rows[0]["model"], title(done.task, "map")
+    means = (
+        f"Speed: times as fast as {base}. Delta: {metric} beside {base}. A star: beyond chance, as the interval shows."
+    )
+    head = [f"% {line}" for line in (needs, means, *notes(done))]
     return "\n".join([*head, tables.latex(*_table(done, bold=True, brief=True))]) + "\n"
 
 
@@ -71,9 +77,9 @@ def notes(done: Ablation) -> list[str]:
 def _table(done: Ablation, bold: bool = False, brief: bool = False) -> tuple[list[list[str]], list[int], list[int]]:
     """Headings and cells, and which columns are aligned to the right, and which are centred: figures, and ticks."""
     base, runtime = done.rows[0]["model"], done.rows[0]["runtime"]
-    heads = ["model", *done.names, "params, M", "GFLOPs", f"ms, {runtime}", "times as fast"]
-    heads += [title(done.task, metric) for metric in PLAIN]
-    heads += [f"beside {base}", *([] if brief else ["beyond chance"])]
+    heads = ["model", *done.names, "params, M", "GFLOPs", f"ms, {SHORT.get(runtime, runtime) if brief else runtime}"]
+    heads += ["speed" if brief else "times as fast", *(title(done.task, metric) for metric in PLAIN)]
+    heads += ["Δ"] if brief else [f"beside {base}", "beyond chance"]
     cells = [heads]
     for row in done.rows:
         line = [row["model"], *(TICK if row[name] else "" for name in done.names)]
