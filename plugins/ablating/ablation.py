@@ -117,9 +117,10 @@ def _trained(plan: Plan, settings: Settings) -> list[dict[str, Any]]:
     board = comparing.Board([model.label for model in plan.models], [_seed(run) for run in plan.runs[: settings.seeds]])
 
     def watch(run: Run, text: str) -> None:
+        ended = text in ("done", "failed")
         if text == "done":
             text = f"{result(run.folder(plan.store))['val']['map']:.3f}"
-        board.set(run.label, _seed(run), text, done=text != "failed" and "." in text, quiet=True)
+        board.set(run.label, _seed(run), text, done=ended, quiet=True)
 
     kept = [run for run in plan.runs if (run.folder(plan.store) / "result.json").is_file()]
     for run in kept:

@@ -120,8 +120,7 @@ def train_all(
     failed: list[Path] = []
     with closing(finished):
         for done, (folder, status) in enumerate(finished, 1):
-            if status:
-                failed.append(folder)
+            failed += [folder] * bool(status)
             tell(folder, "failed" if status else "done")
             note(f"{done} of {len(waiting)}: {_said(folder)}")
     if failed:
