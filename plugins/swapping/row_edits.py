@@ -38,7 +38,7 @@ STAYING = {
 class RowEdit:
     """One row: its stock module, and the block that stands in for it or the reason why none does.
 
-    `kind` is its site's, or "head".
+    `kind` is its site's, or "head". The block is one of the pack's registry, unless `plugin` is false.
     """
 
     row: int
@@ -47,6 +47,12 @@ class RowEdit:
     args: tuple[Any, ...] = ()
     reason: str = ""
     kind: str = ""
+    plugin: bool = True
+
+    @property
+    def module(self) -> str:
+        """The block as a row names it."""
+        return f"{PREFIX}{self.block}" if self.plugin else self.block
 
 
 def edit_rows(description: dict[str, Any], name: str, chosen: Recipe) -> tuple[list[RowEdit], str]:
@@ -98,7 +104,7 @@ def apply_edits(description: dict[str, Any], edits: Iterable[RowEdit]) -> None:
     rows = rows_of(description)
     for edit in edits:
         if edit.block:
-            rows[edit.row][2:] = [f"{PREFIX}{edit.block}", list(edit.args)]
+            rows[edit.row][2:] = [edit.module, list(edit.args)]
 
 
 def _narrowed(site: Site, part: float) -> Site:
