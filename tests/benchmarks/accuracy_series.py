@@ -74,14 +74,14 @@ def others(files: Path) -> Iterator[Any]:
 
 
 DESIGNS = (
-    "reg1", "reg8", "depthwise-8", "head3", "shared-reg8", "merged-reg8", "depthwise-8-shared-reg8",
+    "base", "reg1", "reg8", "depthwise-8", "head3", "shared-reg8", "merged-reg8", "depthwise-8-shared-reg8",
     "depthwise-8-merged-reg8", "stage3-depthwise-8-shared3-reg8", "stage3-depthwise-8-head3-reg1",
     "stage3-depthwise-8-merged3-reg12", "stage3-depthwise-8-neck128-merged3-reg12",
 )  # fmt: skip
 """Of lite_designs.py, those that are trained."""
 
 KEPT = (
-    "merged-reg8", "shared-reg8", "depthwise-8-merged-reg8", "stage3-depthwise-8-merged3-reg12",
+    "base", "merged-reg8", "shared-reg8", "depthwise-8-merged-reg8", "stage3-depthwise-8-merged3-reg12",
     "stage3-depthwise-8-neck128-merged3-reg12",
 )  # fmt: skip
 """Those trained with further seeds."""
