@@ -9,12 +9,12 @@ import pytest
 import torch
 from cases import randomise
 from replacement_cases import tensors
-from test_network_training import RUN
 from torch import nn
 from yolo_plugins import cost, fuse
 from yolo_plugins.blocks.counting import parameters
 from yolo_plugins.blocks.dfl import ExpectedDistance
 from yolo_plugins.comparing.agreement import disagreement, raw_differences
+from yolo_plugins.comparing.runtimes import LOADERS, ordered
 from yolo_plugins.models.building import build
 from yolo_plugins.training.norm_statistics import measured_norms
 
@@ -176,7 +176,8 @@ def test_weights_of_a_light_head_are_loaded_whatever_its_tasks_share(form: str) 
 
 
 END_TO_END = {"pose": "-pose", "segment": "-seg", "obb": "-obb", "detect": ""}
-FORMATS = {"onnx": {"simplify": False}, "openvino": {}}
+FORMATS = {"onnx": "onnxruntime", "torchscript": "torch", "openvino": "openvino", "mnn": "MNN", "dnn": "cv2"}
+"""Runtimes that have what a head without NMS needs, and what they need: NCNN has no top-k."""
 
 
 @pytest.mark.filterwarnings("ignore")  # the exporters', of the models' own branches
@@ -193,14 +194,16 @@ def test_an_end_to_end_model_finds_the_same_once_exported(
     """Of scores that are equal but for rounding a runtime may put either first, so detections are looked for."""
     from ultralytics import YOLO
 
-    pytest.importorskip({"onnx": "onnxruntime"}.get(form, form))
+    pytest.importorskip(FORMATS[form])
     monkeypatch.chdir(tmp_path)
     torch.manual_seed(0)
     made, x = YOLO(f"yolo26n-lite{END_TO_END[task]}.yaml"), torch.rand(1, 3, 96, 96)
     with torch.no_grad(), measured_norms(made.model):
         made.model(torch.rand(4, 3, 96, 96))
     made.save("lively.pt")
-    exported = RUN[form](YOLO("lively.pt").export(format=form, imgsz=96, nms=False, **FORMATS[form]), x.numpy())
+    options = {"simplify": False} if form == "onnx" else {}
+    file = YOLO("lively.pt").export(format={"dnn": "onnx"}.get(form, form), imgsz=96, nms=False, **options)
+    exported = ordered(LOADERS[form](Path(file), 1, True)(x.numpy()))[0]
     network = YOLO("lively.pt").model.eval()
     network.end2end = True
     with torch.no_grad():
