@@ -9,8 +9,8 @@ from yolo_plugins.rows.yaml_files import stock_file
 from yolo_plugins.training.series import Run
 
 SIXTY: dict[str, Any] = {"epochs": 60, "batch": 16, "pretrained": False, "amp": False, "workers": 0, "plots": False}
-LONG = {**SIXTY, "epochs": 200, "patience": 50}
 SGD = {"optimizer": "SGD", "lr0": 0.01, "momentum": 0.937}
+LONG = {**SIXTY, **SGD, "epochs": 200, "patience": 50}
 
 MODELS = {
     "yolov8n": "yolov8n.yaml",
@@ -59,13 +59,12 @@ def base(files: Path, only: tuple[str, ...] = ("yolov8n", "Ultralytics' ghost", 
 
 def long(files: Path) -> Iterator[Any]:
     for label in ("yolov8n", "lite"):
-        yield f"{label}, 200 epochs", MODELS[label], (0,), LONG
+        yield f"{label}, 200 epochs", MODELS[label], (0, 1), LONG
 
 
 def sgd(files: Path) -> Iterator[Any]:
     for label, model in MODELS.items():
-        seeds = (0,) if label in ("dwconv", "shuffle", "se") else THREE
-        yield f"{label} with SGD", named(model, files), seeds, {**SIXTY, **SGD}
+        yield f"{label} with SGD", named(model, files), THREE, {**SIXTY, **SGD}
 
 
 def others(files: Path) -> Iterator[Any]:
