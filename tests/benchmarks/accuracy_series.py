@@ -67,6 +67,14 @@ def sgd(files: Path) -> Iterator[Any]:
         yield f"{label} with SGD", named(model, files), THREE, {**SIXTY, **SGD}
 
 
+def families(files: Path) -> Iterator[Any]:
+    """Lite and stock of the other families, and of larger scales with one seed."""
+    for label in ("yolo11n", "yolo11n-lite", "yolo26n", "yolo26n-lite"):
+        yield label, f"{label}.yaml", THREE, {**SIXTY, **SGD}
+    for label in ("yolov8s", "yolov8s-lite", "yolov8m-lite"):
+        yield label, f"{label}.yaml", (0,), {**SIXTY, **SGD}
+
+
 def others(files: Path) -> Iterator[Any]:
     for label in ("dwconv", "shuffle", "se"):
         yield label, MODELS[label], (0,), SIXTY
@@ -144,6 +152,7 @@ SERIES = {
     "base": base,
     "long": long,
     "sgd": sgd,
+    "families": families,
     "others": others,
     "blocks": blocks,
     "best-blocks": best_blocks,
