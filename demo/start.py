@@ -15,15 +15,26 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def main() -> int:
-    """Install where needed, then hand over."""
+def environment(extra: str, command: str) -> Path:
+    """The folder of the environment's commands, after installing the pack with an extra where a command is missing.
+
+    Raises:
+        subprocess.CalledProcessError: installing failed.
+    """
     folder = ROOT / ".venv"
     scripts = folder / ("Scripts" if os.name == "nt" else "bin")
-    if not (scripts / "yolo-plugins").exists():
+    suffix = ".exe" if os.name == "nt" else ""
+    if not (scripts / f"{command}{suffix}").exists():
         print(f"installing into {folder}; torch and Ultralytics are a large download", flush=True)
-        venv.create(folder, with_pip=True)
-        subprocess.run([scripts / "python", "-m", "pip", "install", "-q", "-e", f"{ROOT}[onnx]"], check=True)
-    return subprocess.run([scripts / "yolo-plugins", "demo", *sys.argv[1:]]).returncode
+        if not (scripts / f"python{suffix}").exists():
+            venv.create(folder, with_pip=True)
+        subprocess.run([scripts / "python", "-m", "pip", "install", "-q", "-e", f"{ROOT}[{extra}]"], check=True)
+    return scripts
+
+
+def main() -> int:
+    """Install where needed, then hand over."""
+    return subprocess.run([environment("onnx", "yolo-plugins") / "yolo-plugins", "demo", *sys.argv[1:]]).returncode
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Writes what README.md and docs/ show of the code: between `<!-- NAME -->` and `<!-- /NAME -->`, and docs/blocks.md.
+"""Writes what the READMEs and docs/ show of the code: between `<!-- NAME -->` and `<!-- /NAME -->`, and docs/blocks.md.
 
 Usage: python docs/tables.py [--check]
 
@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import argparse
 import re
+import runpy
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache, partial
 from pathlib import Path
@@ -87,6 +89,38 @@ def lite() -> str:
     return markdown(rows, [])
 
 
+def attention() -> str:
+    """Lite of the families that attend, fused, beside stock and edits of it: parameters and GFLOPs at scale n."""
+    rows = [["", "yolo26n: params", "GFLOPs", "yolo11n: params", "GFLOPs"]]
+    edits = {
+        "stock": None,
+        "lite": [],
+        "plain 3×3 at strides 8 and 16": [
+            (r"plugins\.DWConv, \[(256|512), 3, 2\](\] # [35]-)", r"plugins.ConvBNAct, [\1, 3, 2]\2")
+        ],
+        "attention as in stock": [
+            (r"plugins\.RepGhostAttention, \[1024, 3\](.*was C2PSA)", r"C2PSA, [1024]\1"),
+            (r"plugins\.RepGhostAttention, \[1024, 3\](.*was C3k2)", r"C3k2, [1024, True, 0.5, True]\1"),
+        ],
+        "no attention: `RepGhostStage`": [(r"plugins\.RepGhostAttention", "plugins.RepGhostStage")],
+    }
+    for words, replaced in edits.items():
+        cells = [words]
+        for family in ("yolo26", "yolo11"):
+            with tempfile.TemporaryDirectory() as folder:
+                name = f"{family}n.yaml"
+                if replaced is not None:
+                    text = (model_yamls.FOLDER / f"{family}-lite.yaml").read_text(encoding="utf-8")
+                    for pattern, new in replaced:
+                        text = re.sub(pattern, new, text)
+                    name = str(Path(folder, f"{family}n-lite.yaml"))
+                    Path(folder, f"{family}-lite.yaml").write_text(text, encoding="utf-8")
+                network = build(name).eval().fuse(verbose=False)
+            cells += [f"{parameters(network):,}", f"{gflops(network, 640):.2f}"]
+        rows.append(cells)
+    return markdown(rows, [1, 2, 3, 4])
+
+
 def model(name: str) -> list[str]:
     """Cells of a model: parameters and GFLOPs, and their change from the stock model's."""
     stock = "yolov8n-seg.yaml" if name.endswith("-seg.yaml") else "yolov8n.yaml"
@@ -113,9 +147,28 @@ def costs() -> str:
     return table([{key: value for key, value in row.items() if key not in ("ms", "ms ×")} for row in rows], "markdown")
 
 
+def summary(model: str = "model") -> str:
+    """How many times as fast the detectors are, as docs/speed.md has it, and mAP50-95, as docs/accuracy.md has it."""
+    page = (ROOT / "docs" / "speed.md").read_text(encoding="utf-8")
+    rows = [[model, "ONNX Runtime", "OpenVINO", "NCNN", "mAP50-95"]]
+    for stem, name in ACCURACY["MODELS"].items():
+        if found := re.search(rf"^\| {re.escape(name)} \| (.* ms.*) \|$", page, re.M):
+            speeds = [re.search(r"[\d.]+×", cell) for cell in found[1].split(" | ")]
+            seeds = ACCURACY["runs"]("bccd")[stem, 60, "SGD"]
+            score = ACCURACY["spread"](ACCURACY["scores"](seeds, "val"))
+            rows.append([name, *(speed[0] if speed else "1" for speed in speeds), str(score)])
+    return markdown(rows, [1, 2, 3])
+
+
+ACCURACY = runpy.run_path(str(ROOT / "docs" / "accuracy_tables.py"))
 PARTS: dict[str, dict[str, Callable[[], str]]] = {
-    "README.md": {"blocks": blocks, "models": partial(models, False), "lite": lite},
+    "README.md": {"summary": summary},
+    "README.zh-CN.md": {"summary": partial(summary, "模型")},
+    "docs/rows.md": {"blocks": blocks},
+    "docs/models.md": {"models": partial(models, False), "lite": lite, "summary": summary},
     "docs/networks.md": {"models": partial(models, True), "costs": costs},
+    "docs/accuracy.md": ACCURACY["PARTS"],
+    "docs/speed.md": {"attention": attention},
 }
 """What is made, by file and mark."""
 
@@ -126,7 +179,7 @@ def stale() -> Iterator[tuple[str, str]]:
         text = before = (ROOT / file).read_text(encoding="utf-8")
         for name, make in parts.items():
             start, _, rest = text.partition(f"<!-- {name} -->\n")
-            _, end, after = rest.partition(f"\n<!-- /{name} -->")
+            _, end, after = f"\n{rest}".partition(f"\n<!-- /{name} -->")
             if not end:
                 raise ValueError(f"{file} lacks <!-- {name} --> or its end, <!-- /{name} -->")
             text = f"{start}<!-- {name} -->\n{make()}{end}{after}"

@@ -1,6 +1,7 @@
 """The `yolo-plugins` command as a user types it: output, errors, and the start-up file it writes and removes."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import yolo_plugins as yp
 from conftest import Environment
 from yolo_plugins import __version__, model_yamls
 from yolo_plugins.cli import main
+from yolo_plugins.cli.commands import GROUPS
 from yolo_plugins.cli.startup import FILES
 from yolo_plugins.inspection.listing import blocks
 
@@ -93,3 +95,25 @@ def test_a_folder_called_plugins_is_not_the_package(tmp_path: Path) -> None:
     root = Path(__file__).parents[1]
     done = subprocess.run([sys.executable, "-c", "import plugins"], cwd=root, capture_output=True, text=True)
     assert "its name is 'yolo_plugins': run `pip install -e .`" in done.stderr
+
+
+def test_help_lists_every_command_once_under_what_people_want(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    text = capsys.readouterr().out
+    for group, commands in GROUPS.items():
+        assert f"\n{group}:\n  {commands[0]} " in text
+        assert all(text.count(f"\n  {command} ") == 1 for command in commands)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "tcsh"])
+def test_a_shell_completes_commands_and_their_options(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("shtab")
+    assert main(["completion", shell]) == 0
+    script = capsys.readouterr().out
+    words = ("transplant", "openvino", *(["--budget-ms"] if shell != "tcsh" else []))  # which has commands and choices
+    assert all(word in script for word in words)
+    if shell == "bash" and (bash := shutil.which("bash")):
+        ask = f'{script}\nCOMP_WORDS=(yolo-plugins trans); COMP_CWORD=1; _shtab_yolo_plugins; echo "${{COMPREPLY[@]}}"'
+        done = subprocess.run([bash, "-c", ask], capture_output=True, text=True, check=True)
+        assert done.stdout.split() == ["transplant"]

@@ -8,7 +8,37 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from .. import __version__
-from .commands import COMMANDS
+from .commands import GROUPS
+
+
+def parser(grouped: bool = True) -> argparse.ArgumentParser:
+    """The parser of all commands; one that cannot be imported is left out, with a line on standard error.
+
+    `grouped` lists commands in the description, in groups, which argparse has not for them.
+    """
+    look = argparse.RawDescriptionHelpFormatter
+    lines = ["Light, plug-and-play blocks for an unmodified Ultralytics YOLO."]
+    whole = argparse.ArgumentParser(prog="yolo-plugins", usage="yolo-plugins COMMAND …", formatter_class=look)
+    whole.add_argument("--version", action="version", version=f"yolo-plugins {__version__}")
+    listed = argparse.SUPPRESS if grouped else None
+    commands = whole.add_subparsers(prog="yolo-plugins", dest="command", metavar="COMMAND", required=True, help=listed)
+    for group, names in GROUPS.items():
+        lines.append(f"\n{group}:")
+        for name in names:
+            try:
+                module = import_module(f".commands.{name}", __package__)
+            except (ImportError, SyntaxError) as error:
+                print(f"yolo-plugins: `{name}` is left out, since this install is damaged: {error}", file=sys.stderr)
+                continue
+            lines.append(f"  {name:<12}{module.HELP}")
+            command = commands.add_parser(
+                name, help=None if grouped else module.HELP, description=module.__doc__, formatter_class=look
+            )
+            if hasattr(module, "configure"):  # not of a command without options
+                module.configure(command)
+            command.set_defaults(run=module.run)
+    whole.description = "\n".join([*lines, "\n`yolo-plugins COMMAND --help` has a command's options."])
+    return whole
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -16,26 +46,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Expected failures, `ValueError`, `OSError` and `RuntimeError` with a message for people, are printed as one line.
     """
-    parser = argparse.ArgumentParser(
-        prog="yolo-plugins", description="Light, plug-and-play blocks for an unmodified Ultralytics YOLO."
-    )
-    parser.add_argument("--version", action="version", version=f"yolo-plugins {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    for name in COMMANDS:
-        try:
-            module = import_module(f".commands.{name}", __package__)
-        except (ImportError, SyntaxError) as error:
-            print(f"yolo-plugins: `{name}` is left out, since this install is damaged: {error}", file=sys.stderr)
-            continue
-        look = argparse.RawDescriptionHelpFormatter
-        command = commands.add_parser(name, help=module.HELP, description=module.__doc__, formatter_class=look)
-        if hasattr(module, "configure"):  # not of a command without options
-            module.configure(command)
-        command.set_defaults(run=module.run)
-    args, more = parser.parse_known_args(argv)
+    whole = parser()
+    args, more = whole.parse_known_args(argv)
     args.more = more
     if more and not getattr(args, "takes_more", False):
-        parser.error(f"unrecognized arguments: {' '.join(more)}")
+        whole.error(f"unrecognized arguments: {' '.join(more)}")
     try:
         return int(args.run(args) or 0)
     except KeyboardInterrupt:

@@ -111,13 +111,14 @@ def _ncnn(path: Path, threads: int, exact: bool) -> Network:
     if net.load_param(str(param)) or net.load_model(str(param.with_suffix(".bin"))):
         raise RuntimeError(f"ncnn cannot load {param}: it lacks a layer of the model")
     sources, names = sorted(net.input_names()), sorted(net.output_names())
+    own = _works_in_place(param, sources)
 
     def run(*inputs: Array) -> list[Array]:
         results = []
         for maps in zip(*inputs, strict=True):
             with net.create_extractor() as extractor:
                 for source, x in zip(sources, maps, strict=True):
-                    extractor.input(source, ncnn.Mat(x))
+                    extractor.input(source, ncnn.Mat(x).clone() if own else ncnn.Mat(x))
                 codes, mats = zip(*(extractor.extract(name) for name in names), strict=True)
                 if any(codes):
                     raise RuntimeError(f"ncnn cannot run {param}: code {min(codes)}")
@@ -125,6 +126,13 @@ def _ncnn(path: Path, threads: int, exact: bool) -> Network:
         return [np.stack(parts) for parts in zip(*results, strict=True)]
 
     return run
+
+
+def _works_in_place(param: Path, sources: list[str]) -> bool:
+    """Whether a layer that reads an input may write over it: NCNN crashes where the memory is not its own."""
+    layers = [line.split() for line in param.read_text(encoding="utf-8").splitlines()[2:]]
+    readers = {kind for kind, _, count, _, *blobs in layers if set(blobs[: int(count)]) & set(sources)}
+    return not readers <= {"Convolution", "ConvolutionDepthWise", "Split"}
 
 
 def import_mnn() -> Any:

@@ -1,6 +1,6 @@
 """Times of whole exported networks in one process, in turns, the best of three runs in each turn.
 
-Usage: python tests/benchmarks/latency.py yolov8n.yaml yolov8n-lite.yaml [--runtime ncnn] [--rounds 20]
+Usage: python tests/benchmarks/latency.py yolov8n.yaml yolov8n-lite.yaml[@416] [--runtime ncnn] [--rounds 20]
 
 A burst of one network finds its weights in the cache, as a camera's stream does; `yolo-plugins compare`, where another
 process has run in between, does not. On a machine that is busy with other things, `--threads 1 --cpu-time` times the
@@ -18,12 +18,16 @@ from yolo_plugins.searching import networks
 
 def main() -> None:
     parser = timing_parser(__doc__)
-    parser.add_argument("models", nargs="+", help="model YAMLs or .pt files; ratios refer to the first")
+    parser.add_argument(
+        "models", nargs="+", help="YAML or .pt files, with @SIZE at another image size; ratios refer to the first"
+    )
     parser.add_argument("--cpu-time", action="store_true", help="of the processor's work, with one thread")
     args = parser.parse_args()
-    modules = {name: deployed(name, runtime=args.runtime, imgsz=args.imgsz) for name in args.models}
-    image = torch.rand(1, 3, args.imgsz, args.imgsz)
-    nets = {name: (module, [image]) for name, module in modules.items()}
+    nets = {}
+    for name in args.models:
+        model, _, size = name.partition("@")
+        imgsz = int(size or args.imgsz)
+        nets[name] = (deployed(model, runtime=args.runtime, imgsz=imgsz), [torch.rand(1, 3, imgsz, imgsz)])
     times = timed(nets, args.runtime, args.threads, args.rounds, args.cpu_time)
     for name in args.models:
         print(f"{name}: {median(times[name]):.1f} ms, {shown(times[args.models[0]], times[name])} as fast")

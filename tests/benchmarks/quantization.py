@@ -85,7 +85,7 @@ def measure(name: str, checkpoint: Path, args: argparse.Namespace, results: Resu
             if (format, recipe) == ("onnx", "default"):  # which is 32 bits
                 continue
             key = f"{name} {format} {recipe}"
-            source, made = export(checkpoint, format, recipe, imgsz, args)
+            source, made = export(name, checkpoint, format, recipe, imgsz, args)
             if key not in results:
                 begin = time.time()
                 # Ultralytics' `val` has no precision for OpenVINO: in 32 bits it computes what ONNX Runtime does.
@@ -94,17 +94,17 @@ def measure(name: str, checkpoint: Path, args: argparse.Namespace, results: Resu
                 keep(results, args.results)
                 print(f"{key}: {results[key]} {time.time() - begin:.0f} s", file=sys.stderr, flush=True)
             fast = args.speed_imgsz or imgsz
-            files[key] = source if fast == imgsz else export(checkpoint, format, recipe, fast, args, False)[0]
+            files[key] = source if fast == imgsz else export(name, checkpoint, format, recipe, fast, args, False)[0]
     return files
 
 
 def export(
-    checkpoint: Path, format: str, recipe: str, imgsz: int, args: argparse.Namespace, controlled: bool = True
+    name: str, checkpoint: Path, format: str, recipe: str, imgsz: int, args: argparse.Namespace, controlled: bool = True
 ) -> tuple[Path, dict[str, int]]:
     """A model's file by a recipe, exported unless it is there, and how many layers ours left in 32 bits."""
     eight = recipe.startswith("8")
     kind = "ours" if recipe == RECIPES[3] else "8" if eight else "32"
-    folder = args.folder / f"{checkpoint.resolve().parent.name}-{checkpoint.stem}-{imgsz}-{kind}"
+    folder = args.folder / f"{name}-{imgsz}-{kind}"
     file = folder / ("best.onnx" if format == "onnx" else "best_openvino_model")
     note = folder / f"{format}.json"
     if not note.exists():

@@ -5,23 +5,13 @@
 They are all imported for `--help`, so torch and Ultralytics are imported inside `run` only.
 """
 
-COMMANDS = (
-    "activate",
-    "deactivate",
-    "status",
-    "list",
-    "info",
-    "check",
-    "cost",
-    "draw",
-    "heatmap",
-    "networks",
-    "yaml",
-    "init",
-    "transplant",
-    "quantize",
-    "compare",
-    "ablate",
-    "search",
-    "demo",
-)
+GROUPS = {
+    "to begin": ("demo", "activate", "deactivate", "status", "completion"),
+    "blocks and models": ("list", "info", "cost", "check", "networks"),
+    "to make a model light": ("yaml", "search", "transplant", "init", "quantize"),
+    "to judge models": ("compare", "ablate"),
+    "to show them": ("draw", "heatmap"),
+}
+"""By what people want, as `yolo-plugins --help` shows them."""
+
+COMMANDS = tuple(command for group in GROUPS.values() for command in group)
