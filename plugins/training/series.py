@@ -37,6 +37,7 @@ class Run:
         seed: Of Ultralytics' training.
         arguments: Further ones of Ultralytics' `train`, such as `epochs`, `imgsz` and `device`.
         data_digest: What the data are (`held_out.digest`), so that the same images elsewhere are the same run.
+        as_it_is: As `runs.train` takes it.
     """
 
     label: str
@@ -45,10 +46,12 @@ class Run:
     seed: int = 0
     arguments: Mapping[str, Any] = field(default_factory=dict)
     data_digest: str = ""
+    as_it_is: bool = False
 
     def folder(self, store: Path) -> Path:
         """Where this run lies in a store: the same model, data, seed and arguments always lie in the same place."""
-        kept = {key: value for key, value in self.arguments.items() if key not in PLACE}
+        kept = {key: _weights(value) for key, value in self.arguments.items() if key not in PLACE}
+        kept |= {"as it is": True} if self.as_it_is else {}
         data = self.data_digest or str(Path(self.data).resolve())
         parts = [_name(self.model), _content(self.model), data, self.seed, kept]
         key = hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:8]
@@ -113,6 +116,7 @@ def _train(run: Run, folder: Path, settings: Mapping[str, str]) -> int:
     source = str(Path(run.model).resolve()) if Path(run.model).parent != Path(".") else run.model
     data = str(Path(run.data).resolve())
     order = {"label": run.label, "model": source, "data": data, "seed": run.seed, "arguments": dict(run.arguments)}
+    order |= {"as it is": True} if run.as_it_is else {}
     write_text(folder / "run.json", json.dumps(order, indent=2) + "\n")
     with open(folder / "log.txt", "ab") as log:
         return subprocess.run(
@@ -146,3 +150,8 @@ def _content(model: str) -> Any:
     if model.endswith((".yaml", ".yml")):
         return read_yaml(locate(model))
     return hashlib.sha256(Path(model).read_bytes()).hexdigest()[:16]
+
+
+def _weights(value: Any) -> Any:
+    """An argument that names a checkpoint, such as `pretrained` and `distill_model`, as what the file holds."""
+    return _content(value) if isinstance(value, str) and value.endswith(".pt") and Path(value).is_file() else value

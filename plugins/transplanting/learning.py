@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ..models.building import save_tensors
 from ..training.norm_statistics import measured_norms
 from .distances import Distance, unexplained
-from .recording import Pair
+from .recording import Pair, Record
 from .schedule import Progress, Schedule
 
 WARM_UP = 20
@@ -42,7 +42,7 @@ class Lessons:
 
     pair: Pair
     outputs: Mapping[str, Distance]
-    batches: Callable[[], Tensor]
+    batches: tuple[Callable[[], Tensor], Callable[[], Tensor]]
     schedule: Schedule
     progress: Progress
     file: Path | None = None
@@ -57,13 +57,15 @@ class Lessons:
         schedule, blocks = self.schedule, list(self.pair.blocks.values())
         self._go_on()
         if self.at.phase == "blocks":
-            self._teach(blocks, self._blocks_loss, schedule.block_steps, schedule.block_lr)
-            self.at = Position("joint", alone=explained(self.pair, self.batches, alone=True))
+            self._teach(
+                [*blocks, *self.pair.heads.values()], self._blocks_loss, schedule.block_steps, schedule.block_lr
+            )
+            self.at = Position("joint", alone=explained(self.pair, self.batches[0], alone=True))
             self._recalibrate()
             self._save()
         self._teach([self.pair.student], self._joint_loss, schedule.joint_steps, schedule.joint_lr)
         self._recalibrate()
-        in_place = explained(self.pair, self.batches, alone=False)
+        in_place = explained(self.pair, self.batches[0], alone=False)
         if self.file is not None:
             self.file.unlink(missing_ok=True)
         return self.at.alone, in_place
@@ -74,16 +76,26 @@ class Lessons:
         parameters = [p for m in modules for p in m.parameters() if p.is_floating_point()]
         for parameter in parameters:
             parameter.requires_grad_(True)
-        optimizer = torch.optim.AdamW(parameters, lr=lr, weight_decay=1e-2)
+        sgd = self.at.phase == "joint" and self.schedule.optimizer == "SGD"
+        groups = [
+            {"params": [p for p in parameters if p.dim() > 1], "weight_decay": self.schedule.decay if sgd else 1e-2},
+            {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0 if sgd else 1e-2},
+        ]
+        optimizer = (
+            torch.optim.SGD(groups, lr=lr, momentum=0.937, nesterov=True) if sgd else torch.optim.AdamW(groups, lr=lr)
+        )
         if self.at.optimizer is not None:
             optimizer.load_state_dict(self.at.optimizer)
         for step in range(self.at.step, steps):
             for group in optimizer.param_groups:
                 group["lr"] = lr * min(1.0, (step + 1) / WARM_UP) * 0.5 * (1 + math.cos(math.pi * step / steps))
-            loss = loss_of(self.batches())
+            joint = self.at.phase == "joint"
+            plain = not joint or step >= (1 - self.schedule.plain) * steps
+            self.left = 1 - step / steps if self.schedule.fading else 1.0
+            loss = loss_of(self.batches[0 if plain else 1]())
             optimizer.zero_grad()
-            loss.backward()
-            nn.utils.clip_grad_norm_(parameters, 10.0)
+            (loss * (self.schedule.scale if sgd else 1)).backward()
+            self.norm = nn.utils.clip_grad_norm_(parameters, 10.0)
             optimizer.step()
             self.progress(self.at.phase, step + 1, steps, loss.item())
             if (step + 1) % SAVED_EVERY == 0 and step + 1 < steps:
@@ -94,26 +106,33 @@ class Lessons:
         """Each block on its own: what the teacher's block was given, against what it made of it."""
         theirs = self.pair.theirs(images)
         losses = [unexplained(block(*theirs[name][0]), theirs[name][1]) for name, block in self.pair.blocks.items()]
+        if self.pair.heads:
+            losses.append(self._distance(self.pair.of_heads(theirs), theirs))
         return torch.stack(losses).sum()
+
+    def _distance(self, ours: Record, theirs: Record) -> Tensor:
+        """Of all outputs that both make: some parts of a head run in training alone, such as its one-to-many half."""
+        targets = {name: output for name, (_, output) in theirs.items()}
+        met = [name for name in self.outputs if name in ours and name in targets]
+        return torch.stack([self.outputs[name](ours[name][1], targets[name], targets) for name in met]).sum()
 
     def _joint_loss(self, images: Tensor) -> Tensor:
         """All blocks in their places, and the outputs: what the teacher's made of an image, against what they make."""
         theirs, ours = self.pair.theirs(images), self.pair.ours(images)
-        targets = {name: output for name, (_, output) in theirs.items()}
-        features = torch.stack([unexplained(ours[name][1], targets[name]) for name in self.pair.blocks]).mean()
-        # Some parts of a head run in training alone, such as its one-to-many half.
-        met = [name for name in self.outputs if name in ours and name in targets]
-        distances = [
-            self.outputs[n](ours[n][1], targets[n], targets) for n in met if ours[n][1].shape == targets[n].shape
-        ]
-        return features + self.schedule.outputs * torch.stack(distances).sum() if distances else features
+        features = torch.stack([unexplained(ours[name][1], theirs[name][1]) for name in self.pair.blocks]).mean()
+        features = features * self.schedule.features * self.left
+        if not self.outputs:
+            return features
+        outputs = self._distance(ours, theirs)
+        self.parts = float(features.detach()), float(outputs.detach())
+        return features + self.schedule.outputs * outputs
 
     @torch.no_grad()
     def _recalibrate(self) -> None:
         """Batch-norm statistics anew, as means over some batches: those kept were of weights that have moved on."""
         with measured_norms(self.pair.student):
             for _ in range(self.schedule.recalibration):
-                self.pair.student(self.batches())
+                self.pair.student(self.batches[0]())
 
     def _plan(self) -> dict[str, Any]:
         return {**asdict(self.schedule), "names": list(self.pair.blocks)}

@@ -14,8 +14,8 @@ Record = dict[str, tuple[tuple[Any, ...], Tensor]]
 
 
 def recorded(
-    model: Callable[[Tensor], Any],
-    x: Tensor,
+    model: Callable[[Any], Any],
+    x: Any,
     modules: Mapping[str, nn.Module],
     last: Mapping[str, nn.Module] | None = None,
 ) -> Record:
@@ -28,8 +28,10 @@ def recorded(
         inputs[name] = given
 
     def keep_output(name: str, _: nn.Module, __: tuple[Any, ...], output: Any) -> None:
-        # A copy, as what comes next may work in place: an activation, or a sum with the shortcut.
-        record[name] = inputs[name], output.clone() if isinstance(output, Tensor) else output
+        # Of a head's prototypes what only training has comes second. And a copy, as what comes next may work in place:
+        # an activation, or a sum with the shortcut.
+        first = output[0] if isinstance(output, tuple) else output
+        record[name] = inputs[name], first.clone() if isinstance(first, Tensor) else first
 
     hooks = [m.register_forward_pre_hook(partial(keep_inputs, name)) for name, m in modules.items()]
     hooks += [m.register_forward_hook(partial(keep_output, name)) for name, m in ends.items()]
@@ -46,27 +48,44 @@ class Pair:
 
     Attributes:
         blocks: The student's swapped blocks.
-        replaced: What each of them stands for: a module, or a convolution with what came after it.
+        heads: Its swapped heads, which are blocks of several outputs.
+        replaced: What each of the blocks stands for: a module, or a convolution with what came after it.
     """
 
-    def __init__(self, teacher: nn.Module, student: nn.Module, names: Iterable[str], outputs: Iterable[str]) -> None:
+    def __init__(
+        self,
+        teacher: nn.Module,
+        student: nn.Module,
+        names: Iterable[str],
+        outputs: Iterable[str],
+        heads: Iterable[str] = (),
+    ) -> None:
         self.teacher, self.student = teacher, student
         ours = dict(student.named_modules())
-        self.blocks = {name: ours[name] for name in names}
+        self.blocks, self.heads = ({name: ours[name] for name in given} for given in (names, heads))
         spans = {name: _taken_in(teacher, student, name) for name in self.blocks}
         self.replaced = {name: span[0] if len(span) == 1 else nn.Sequential(*span) for name, span in spans.items()}
         self._last = {name: span[-1] for name, span in spans.items()}
         self._theirs = {name: teacher.get_submodule(name) for name in (*self.blocks, *outputs)}
         self._ours = {name: ours[name] for name in self._theirs if name in ours}
+        self._given = {name: teacher.get_submodule(name) for name in self.heads}
 
     @torch.no_grad()
     def theirs(self, images: Tensor) -> Record:
         """What the teacher's modules are given for images, and what must come of it."""
-        return recorded(self.teacher, images, self._theirs, self._last)
+        return recorded(self.teacher, images, {**self._theirs, **self._given}, self._last)
 
     def ours(self, images: Tensor) -> Record:
         """What the student's are given in their places, and make of it."""
         return recorded(self.student, images, self._ours)
+
+    def of_heads(self, theirs: Record) -> Record:
+        """What the student's heads make of what the teacher's were given."""
+        record: Record = {}
+        for name, head in self.heads.items():
+            watched = {n: m for n, m in self._ours.items() if n.startswith(f"{name}.")}
+            record |= recorded(head, theirs[name][0][0], watched)
+        return record
 
     def check(self, images: Tensor) -> None:
         """Refuse blocks that make other shapes than what they stand for.

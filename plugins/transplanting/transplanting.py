@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ..blocks.counting import evaluated
-from ..blocks.registry import spec_of
+from ..blocks.registry import Spec, spec_of
 from .distances import Distance, unexplained
 from .learning import Lessons
 from .recording import Pair
@@ -29,6 +29,7 @@ def transplant(
     schedule: Schedule | None = None,
     *,
     outputs: Mapping[str, Distance] | Sequence[str] = (),
+    varied: Callable[[], Tensor] | None = None,
     state: Path | None = None,
     progress: Progress | None = None,
 ) -> TransplantReport:
@@ -51,7 +52,8 @@ def transplant(
     """
     schedule = schedule or Schedule()
     names = list(names) if names is not None else swapped_blocks(student)
-    if not names:
+    heads = [name for name, m in student.named_modules() if (spec := spec_of(type(m))) is not None and spec.task]
+    if not names and not heads:
         raise ValueError(f"{type(student).__name__} has no light block to train; swap some with replace() first")
     known = dict(teacher.named_modules())
     if missing := [name for name in (*names, *outputs) if name not in known]:
@@ -59,20 +61,21 @@ def transplant(
     distances = outputs if isinstance(outputs, Mapping) else dict.fromkeys(outputs, unexplained)
     torch.manual_seed(schedule.seed)
     with evaluated(teacher), torch.enable_grad():
-        pair = Pair(teacher, student, names, outputs)
+        pair = Pair(teacher, student, names, outputs, heads)
         copied = copy_untouched(teacher, student)
         pair.check(batches())
         for name, block in pair.blocks.items():
             inherit(measured(teacher, pair.replaced[name], batches), block)
-        alone, in_place = Lessons(pair, distances, batches, schedule, progress or (lambda *_: None), state).run()
+        streams = batches, varied or batches
+        alone, in_place = Lessons(pair, distances, streams, schedule, progress or (lambda *_: None), state).run()
     return TransplantReport(alone, in_place, copied)
 
 
 def swapped_blocks(model: nn.Module) -> list[str]:
-    """Names of the registered blocks in a model, none inside another; a head is its branches, a map in and out each."""
-    names: list[str] = []
+    """Names of the registered blocks in a model, none inside another or inside a head."""
+    found: dict[str, Spec] = {}
     for name, module in model.named_modules():
-        if spec_of(type(module)) is None or any(name.startswith(f"{outer}.") for outer in names):
-            continue
-        names += [f"{name}.{branch}" for branch in getattr(module, "branches", list)()] or [name]
-    return names
+        spec = spec_of(type(module))
+        if spec is not None and not any(name.startswith(f"{outer}.") for outer in found):
+            found[name] = spec
+    return [name for name, spec in found.items() if not spec.task]
