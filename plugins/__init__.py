@@ -27,6 +27,7 @@ FUNCTIONS = {
     "Schedule": "transplanting",
     "Spec": "blocks.registry",
     "TransplantReport": "transplanting",
+    "ablate": "ablating.ablation",
     "activation": "blocks.activation",
     "channel_shuffle": "blocks.shuffle",
     "compare": "comparing",

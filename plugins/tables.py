@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ FORMATS = ("text", "markdown", "latex", "json", "csv")
 
 SYMBOLS = {
     "×": r"$\times$", "±": r"$\pm$", "−": "$-$", "–": "--", "≤": r"$\leq$", "≥": r"$\geq$", "→": r"$\rightarrow$",
-    "✓": r"$\checkmark$", "…": r"\ldots{}", "²": "$^2$",
+    "✓": r"$\checkmark$", "…": r"\ldots{}", "²": "$^2$", "Δ": r"$\Delta$",
 }  # fmt: skip
 """What tables hold and LaTeX does not read as it stands; the tick takes amssymb."""
 
@@ -25,37 +26,47 @@ def change(new: float, old: float) -> str:
     return f"{'+' if percent > 0 else '−' if percent < 0 else '±'}{abs(percent)} %"
 
 
-def columns(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
+def columns(rows: Sequence[Sequence[str]], right: Sequence[int] = (), centre: Sequence[int] = ()) -> str:
     """Rows as lines with aligned columns, two spaces apart; the first row is the heading.
 
     Args:
         rows: Cells, as many in each row.
         right: Numbers of the columns to align to the right.
+        centre: Numbers of those in whose middle the cells are.
     """
     from tabulate import tabulate
 
-    sides = ["right" if i in right else "left" for i in range(len(rows[0]))]
+    sides = _sides(len(rows[0]), right, centre)
     text = tabulate(rows, tablefmt="plain", colalign=sides, disable_numparse=True, preserve_whitespace=True)
     return "\n".join(line.rstrip() for line in text.splitlines())
 
 
-def markdown(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
+def markdown(rows: Sequence[Sequence[str]], right: Sequence[int] = (), centre: Sequence[int] = ()) -> str:
     """Rows as a Markdown table, as `columns` takes them; cells are not padded, so that a pasted row stays as it is."""
-    rule = ["--:" if i in right else "---" for i in range(len(rows[0]))]
+    rules = {"left": "---", "right": "--:", "center": ":-:"}
+    rule = [rules[side] for side in _sides(len(rows[0]), right, centre)]
     head, *body = ([cell.replace("|", "\\|") for cell in row] for row in rows)
     return "\n".join(f"| {' | '.join(row)} |" for row in [head, rule, *body])
 
 
-def latex(rows: Sequence[Sequence[str]], right: Sequence[int] = ()) -> str:
-    """Rows as a LaTeX `tabular` with the rules of booktabs, as `columns` takes them; special characters are escaped."""
+def latex(rows: Sequence[Sequence[str]], right: Sequence[int] = (), centre: Sequence[int] = ()) -> str:
+    """Rows as a LaTeX `tabular` with the rules of booktabs, as `columns` takes them; special characters are escaped.
+
+    A cell between two pairs of stars, as Markdown has it, is bold.
+    """
     from tabulate import tabulate
 
-    sides = ["right" if i in right else "left" for i in range(len(rows[0]))]
     head, *body = rows
+    sides = _sides(len(head), right, centre)
     text = tabulate(body, head, tablefmt="latex_booktabs", colalign=sides, disable_numparse=True)
     for symbol, written in SYMBOLS.items():
         text = text.replace(symbol, written)
+    text = re.sub(r"\*\*([^*]+)\*\*", r"\\textbf{\1}", text)
     return "\n".join(" ".join(line.split()) for line in text.splitlines())
+
+
+def _sides(count: int, right: Sequence[int], centre: Sequence[int]) -> list[str]:
+    return ["right" if i in right else "center" if i in centre else "left" for i in range(count)]
 
 
 def table(rows: Sequence[Mapping[str, Any]], style: str = "text") -> str:

@@ -21,6 +21,7 @@ OFFLINE = {
 }
 os.environ.update(OFFLINE, YOLO_PLUGINS="0")  # tests patch what they need, also where the pack is activated
 
+import numpy as np
 import pytest
 import torch
 
@@ -119,6 +120,23 @@ def shapes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from yolo_plugins.demo.dataset import write
 
     return write(tmp_path_factory.mktemp("data") / "shapes", train=8, val=4, size=64)
+
+
+@pytest.fixture(scope="session")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eight images in a folder for each of two classes, dark and bright noise."""
+    import cv2
+
+    root = tmp_path_factory.mktemp("folders")
+    generator = np.random.default_rng(0)
+    for split, count in (("train", 6), ("val", 2)):
+        for name, level in (("dark", 60), ("bright", 190)):
+            folder = root / split / name
+            folder.mkdir(parents=True)
+            for i in range(count):
+                image = generator.normal(level, 30, (64, 64, 3)).clip(0, 255).astype(np.uint8)
+                cv2.imwrite(str(folder / f"{i}.png"), image)
+    return root
 
 
 assert sys.prefix != sys.base_prefix or os.environ.get("CI"), "run the tests in a virtual environment"

@@ -44,3 +44,12 @@ def write(shapes: Path, task: str, folder: Path) -> Path:
         description["kpt_shape"] = list(POINTS)
     (folder / "data.yaml").write_text(yaml.safe_dump(description))
     return folder / "data.yaml"
+
+
+def data_for(model: str, shapes: Path, folders: Path, folder: Path) -> tuple[Path, Path]:
+    """What a model of any task is trained on, told by its name, and an image: folders of classes for classification."""
+    if "-cls" in model:
+        return folders, next(folders.rglob("*.png"))
+    task = next((task for task in LABELS if f"-{task}" in model), "")
+    data = write(shapes, task, folder / "data") if task else shapes
+    return data, next((shapes.parent / "images" / "val").glob("*.jpg"))

@@ -22,6 +22,7 @@ WITHOUT_TORCH = [
     "transplant best.pt --swap ghost --model light.yaml --images here -o new.pt",
     *("yaml", "yaml yolov8.yaml"),
     *("compare a.yaml --threads two", "demo --epochs few", "demo --task sleep"),
+    *("ablate", "ablate yolov8n.yaml", "ablate yolov8n.yaml --seeds two", "ablate yolov8n.yaml data=a.yaml lr=1"),
     *("check yolov8n-gost.yaml", "check no-such-folder/model.yaml", "check ."),
     "check yolov8n.yaml --base yolov9n-gost.yaml",
 ]
@@ -68,6 +69,8 @@ SENTENCES = {
     "compare yolov8n.yaml --imgsz 33": "imgsz=33 is no multiple of the stride 32; the nearest is 32",
     "compare yolov8n.yaml --rounds 0": "rounds=0 must be at least 1",
     "compare yolov8n.yaml --train epochs": "--train takes KEY=VALUE, such as epochs=3, not 'epochs'",
+    "compare yolov8n.yaml --train epoch=3": "epoch=3: `yolo train` has no argument epoch; did you mean epochs?",
+    "ablate yolov8n.yaml": "an ablation trains: give its data, as in data=data.yaml",
     "search yolov8n.yaml -o new.yaml": "give a budget: --budget-ms 20, or --faster 2.5",
     "search no-such.yaml -o new.yaml --budget-ms 9": "no-such.yaml is neither a file nor a model YAML",
     "search no-such.pt -o new.yaml --budget-ms 9 --images .": "no-such.pt does not exist",

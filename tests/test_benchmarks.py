@@ -5,15 +5,20 @@ And blocks are timed beside what they stand for.
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import block_latency
 import pytest
 import torch
+import yaml
 from fusing import STEPS, Step, pair
 from lite_designs import DESIGNS, write
 from soak import soak
 from yolo_plugins.models.building import build
+from yolo_plugins.rows.description import read, rows_of
+from yolo_plugins.swapping.recipes import recipe
+from yolo_plugins.swapping.yaml_writing import swap_yaml
 
 
 @pytest.mark.parametrize("design", DESIGNS)
@@ -23,6 +28,17 @@ def test_a_variant_of_lite_builds_and_is_named_after_its_scale(design: str, tmp_
     blocks = {type(layer).__name__ for layer in build(str(file)).model}
     assert ("RepGhostStage" in blocks) is not design.startswith("c2f")
     assert ("LiteDetect" in blocks) is (design != "stock-head")
+
+
+CHOSEN = {"stage3-depthwise-8-merged3-reg12": 1.0, "stage3-depthwise-8-neck128-merged3-reg12": 0.5}
+"""The design that lite is, and one that differs from it in how wide the neck is at stride 8."""
+
+
+@pytest.mark.parametrize(("design", "finest"), CHOSEN.items())
+def test_lite_has_the_rows_of_the_design_that_was_chosen(design: str, finest: float, tmp_path: Path) -> None:
+    write(design, tmp_path)
+    swapped = swap_yaml("yolov8.yaml", replace(recipe("lite"), finest=finest), figures=False)
+    assert rows_of(yaml.safe_load(swapped.text)) == rows_of(read(tmp_path / f"yolov8-lite-{design}.yaml"))
 
 
 @pytest.mark.parametrize("step", STEPS, ids=[step.name.replace(" ", "-") for step in STEPS])

@@ -101,12 +101,52 @@ def test_outputs_of_another_shape_are_refused_with_both_shapes():
         raw_differences([outputs()[..., :83]], [outputs()], "detect", nc=3)
 
 
-def test_a_head_without_nms_is_compared_by_its_sorted_scores():
-    """Rows of equal scores may come in another order, so boxes are not compared row by row."""
-    theirs = np.zeros((1, 300, 6))
-    theirs[0, :2] = [[0, 0, 9, 9, 0.5, 0], [30, 30, 60, 60, 0.5, 1]]
-    ours = theirs[:, [1, 0, *range(2, 300)]]
-    assert raw_differences([ours], [theirs], "detect", nc=80) == {"scores": 0.0}
+def detections(more: int, n: int = 300, seed: int = 0) -> np.ndarray:
+    """What a head without NMS gives of one image: boxes, descending scores, classes and `more` of each."""
+    random = np.random.default_rng(seed)
+    corners, sides = random.uniform(0, 640, (n, 2)), random.uniform(5, 90, (n, 2))
+    scores = np.sort(random.uniform(0.2, 0.9, (n, 1)), 0)[::-1]
+    rest = random.normal(0, 1, (n, more))
+    return np.concatenate([corners, corners + sides, scores, random.integers(0, 80, (n, 1)), rest], 1)[None]
+
+
+WIDTHS = {"detect": 0, "segment": 32, "obb": 1, "pose": 51}
+
+
+@pytest.mark.parametrize("task", WIDTHS)
+def test_the_detections_of_a_head_without_nms_are_looked_for_wherever_they_are(task):
+    theirs = detections(WIDTHS[task])
+    theirs[0, 10:20, 4] = theirs[0, 10, 4]
+    ours = theirs[:, np.r_[0:10, 19:9:-1, 20:300]]
+    assert raw_differences([ours], [theirs], task, nc=80) == pytest.approx(
+        {"boxes": 0.0, "scores": 0.0} | ({"masks": 0.0} if WIDTHS[task] else {})
+    )
+
+
+@pytest.mark.parametrize("task", ["detect", "pose"])
+def test_a_head_without_nms_is_wrong_where_one_detection_is_another(task):
+    theirs = detections(WIDTHS[task])
+    for part, column, amount in (("boxes", 2, 3.0), ("scores", 5, 1.0), ("masks", 40, 9.0)):
+        if part == "masks" and not WIDTHS[task]:
+            continue
+        ours = theirs.copy()
+        ours[0, 4, column] += amount
+        found = raw_differences([ours], [theirs], task, nc=80)
+        assert part in disagreement(found, None)
+
+
+def test_of_detections_that_nearly_were_cut_off_some_may_be_others():
+    theirs = detections(0)
+    ours = theirs.copy()
+    ours[0, 295:, :4] += 50
+    assert not disagreement(raw_differences([ours], [theirs], "detect", nc=80), None)
+    ours[0, 200:, :4] += 50
+    assert "boxes differ" in disagreement(raw_differences([ours], [theirs], "detect", nc=80), None)
+
+
+def test_detections_that_are_no_numbers_are_wrong():
+    found = raw_differences([np.full((1, 300, 7), np.nan)], [detections(1)], "obb", nc=80)
+    assert disagreement(found, None) == "boxes differ by inf px from torch's"
 
 
 BOXES = [[0, 0, 10, 10, 0.9, 0], [20, 20, 40, 40, 0.8, 1], [50, 50, 60, 60, 0.26, 0]]

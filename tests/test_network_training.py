@@ -4,14 +4,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pytest
 import torch
 from conftest import Environment
 from replacement_cases import tensors
 from replacement_table import difference
-from task_datasets import LABELS, write
+from task_datasets import data_for
 from yolo_plugins.model_yamls import names
 from yolo_plugins.rows.yaml_files import with_scale
 from yolo_plugins.training.norm_statistics import measured_norms
@@ -23,21 +22,6 @@ SLOW = [
     *(with_scale(name, "n") for name in names() if "-lite" in name and name != "yolo26-lite-pose.yaml"),
 ]
 TRAIN = ["imgsz=64", "epochs=1", "batch=4", "workers=0", "plots=False", "seed=0", "amp=False"]
-
-
-@pytest.fixture(scope="session")
-def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Sixteen images in a folder for each of two classes, dark and bright noise."""
-    root = tmp_path_factory.mktemp("folders")
-    generator = np.random.default_rng(0)
-    for split, count in (("train", 6), ("val", 2)):
-        for name, level in (("dark", 60), ("bright", 190)):
-            folder = root / split / name
-            folder.mkdir(parents=True)
-            for i in range(count):
-                image = generator.normal(level, 30, (64, 64, 3)).clip(0, 255).astype(np.uint8)
-                cv2.imwrite(str(folder / f"{i}.png"), image)
-    return root
 
 
 @torch.no_grad()
@@ -93,9 +77,7 @@ def test_a_whole_network_trains_validates_predicts_and_exports(
 
     pytest.importorskip("onnxruntime")
     classify = "-cls" in model
-    task = next((task for task in LABELS if f"-{task}" in model), "")
-    data = folders if classify else write(shapes, task, tmp_path / "data") if task else shapes
-    image = next(folders.rglob("*.png") if classify else (shapes.parent / "images" / "val").glob("*.jpg"))
+    data, image = data_for(model, shapes, folders, tmp_path)
     command = ["yolo", "classify", "train"] if classify else ["yolo", "train"]
     active.run(*command, f"model={model}", f"data={data}", *TRAIN, f"project={tmp_path}", "name=t", cwd=tmp_path)
     monkeypatch.chdir(tmp_path)

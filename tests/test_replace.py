@@ -158,6 +158,7 @@ def test_a_dry_run_only_reports() -> None:
         ({"where": "neck"}, "matches no module"),
         ({"block": "GostConv"}, "did you mean GhostConv"),
         ({"block": "SE"}, "keeps its input's channels"),
+        ({"block": "LiteDetect"}, r"is a head, .* a recipe with a rule \{head: LiteDetect\}"),
         ({"ratios": 2}, "GhostConv has no argument ratios; it has k, s, ratio, cheap_k, act"),
         ({"match": Match(channels=4096)}, "match begins at 4096"),
     ],

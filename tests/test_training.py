@@ -4,10 +4,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
+import psutil
 import pytest
 from scipy import stats
+from yolo_plugins.training.arguments import parse
 from yolo_plugins.training.held_out import digest, hold_out
+from yolo_plugins.training.ray_runs import gpus_of, on_gpus
 from yolo_plugins.training.seeds import difference, spread
 from yolo_plugins.training.series import Run, result, train_all
 
@@ -66,11 +70,15 @@ def test_a_stopped_run_goes_on_and_a_finished_one_is_kept(shapes: Path, tmp_path
         "from yolo_plugins.training.series import *; from pathlib import Path; import sys\n"
         f"train_all([Run('ghost', 'yolov8n-ghost.yaml', {data!r}, 0, {dict(run.arguments)!r})], Path(sys.argv[1]))"
     )
-    process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "store")], start_new_session=True)
+    process = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "store")])
     while not (folder / "train" / "weights" / "last.pt").is_file():
         assert process.poll() is None, (folder / "log.txt").read_text()
         time.sleep(0.1)
-    subprocess.run(["pkill", "-9", "-s", str(process.pid)], check=True)
+    children = psutil.Process(process.pid).children(recursive=True)
+    process.kill()
+    process.wait()
+    _, alive = psutil.wait_procs(children, timeout=20)
+    assert not alive, "a training outlives the process that started it"
     (done,) = train_all([run], tmp_path / "store", note=lambda text: None)
     log = (folder / "log.txt").read_text()
     assert "Resuming training" in log
@@ -78,6 +86,71 @@ def test_a_stopped_run_goes_on_and_a_finished_one_is_kept(shapes: Path, tmp_path
     assert {"map", "map50"} <= done["val"].keys() & done["test"].keys()
     (again,) = train_all([run], tmp_path / "store", note=lambda text: pytest.fail("it ran again"))
     assert again == done == {**result(folder), "label": "ghost"}
+
+
+def test_a_run_ends_with_the_process_that_started_it(tmp_path: Path) -> None:
+    child = (
+        "import subprocess, sys, time; from yolo_plugins.training.processes import end_with_parent; end_with_parent()\n"
+        "subprocess.Popen(['sleep', '60']); print('begun', flush=True); time.sleep(60)"
+    )
+    parent = (
+        "import subprocess, sys, time\n"
+        f"subprocess.Popen([sys.executable, '-c', {child!r}], stdin=subprocess.PIPE, start_new_session=True)\n"
+        "time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", parent], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
+        children = psutil.Process(process.pid).children(recursive=True)
+        assert len(children) == 2
+        process.kill()
+    _, alive = psutil.wait_procs(children, timeout=20)
+    assert not alive
+
+
+@pytest.mark.parametrize(
+    ("device", "gpus"),
+    [("cpu", 0), ("mps", 0), (0, 1), ("0", 1), ("0,1", 2), ([0, 1], 2), ("-1", 1), (None, 1), ("", 1)],
+)
+def test_a_cluster_is_asked_for_as_many_gpus_as_a_run_takes_and_says_which(device: Any, gpus: int) -> None:
+    assert gpus_of(device, any_there=True) == gpus
+    assert gpus_of(None, any_there=False) == 0
+    asked = {"epochs": 3, "device": device}
+    given = ["2", "3"][:gpus]
+    assert on_gpus(asked, given)["device"] == (",".join(given) if gpus else device)
+
+
+def test_a_run_takes_its_models_file_to_another_machine_unless_it_is_found_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "yolov8-mine.yaml").write_text("nc: 1\n")
+    assert Run("a", "yolov8n-ghost.yaml", "d.yaml").content() is None
+    assert Run("a", "yolov8n.yaml", "d.yaml").order()["model"] == "yolov8n.yaml"
+    mine = Run("a", "yolov8n-mine.yaml", "d.yaml")
+    assert mine.content() == b"nc: 1\n"
+    assert mine.order()["model"] == str(tmp_path / "yolov8n-mine.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("epochs=3", 3),
+        ("lr0=1e-3", 0.001),
+        ("cos_lr=true", True),
+        ("optimizer=SGD", "SGD"),
+        ("freeze=[0, 1]", [0, 1]),
+        ("device=0,1", "0,1"),
+        ("pretrained=a=b.pt", "a=b.pt"),
+        ("dropout=None", None),
+    ],
+)
+def test_arguments_are_read_as_ultralytics_reads_them(text: str, value: Any) -> None:
+    from ultralytics.cfg import smart_value
+
+    assert parse([text]) == {text.partition("=")[0]: value}
+    if not text.startswith("device"):
+        assert smart_value(text.partition("=")[2]) == value
 
 
 def test_a_failed_run_is_named_with_its_reason(tmp_path: Path) -> None:

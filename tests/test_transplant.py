@@ -12,8 +12,10 @@ import torch
 import yaml
 from torch import nn
 from ultralytics import YOLO
-from yolo_plugins import ConvBNAct, GhostConv, Schedule, model_yamls, replace, transplant
+from ultralytics.nn.modules import Detect
+from yolo_plugins import ConvBNAct, GhostConv, LiteDetect, Schedule, model_yamls, replace, transplant
 from yolo_plugins.cli import main
+from yolo_plugins.heads.branches import FORMS
 from yolo_plugins.models.building import load
 from yolo_plugins.training.images import find_images, image_batches
 from yolo_plugins.transplanting.checkpoint import Light, transplant_checkpoint
@@ -118,6 +120,42 @@ def test_a_checkpoint_becomes_a_light_one_that_ultralytics_takes(checkpoint, ima
     assert light.yaml["backbone"][2][2] == "plugins.C2fGhost"
     rebuilt = type(light)(copy.deepcopy(light.yaml), verbose=False)
     rebuilt.load_state_dict(light.state_dict())
+
+
+def test_a_light_head_learns_from_the_teachers_outputs_whatever_its_branches_share(checkpoint, images, tmp_path):
+    losses = []
+    arguments = {"imgsz": 64, "batch": 2, "schedule": Schedule(block_steps=12, joint_steps=3, recalibration=2)}
+    transplant_checkpoint(
+        checkpoint, images, tmp_path / "init.pt", Light("lite"), progress=lambda *at: losses.append(at[-1]), **arguments
+    )
+    assert losses[11] < losses[0]
+    light = load(tmp_path / "init.pt")[0].model[-1]
+    assert (light.reg_max, light.stem[0][0].conv.kernel_size) == (12, (3, 3))
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("reg_max", [1, 12, 16])
+def test_in_any_model_a_light_head_is_taught_by_itself(form, reg_max):
+    teacher = nn.Sequential(Levels(), Detect(3, ch=(16, 32)))
+    student = nn.Sequential(Levels(), LiteDetect([16, 32], 3, reg_max, 3, form=form))
+    losses = []
+    schedule = Schedule(block_steps=30, joint_steps=0, recalibration=1)
+    x = torch.rand(2, 3, 64, 64)
+    transplant(teacher, student, lambda: x, schedule=schedule, progress=lambda *at: losses.append(at[-1]))
+    assert losses[-1] < losses[0]
+
+
+class Levels(nn.Module):
+    """Maps of two strides."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.first, self.second = nn.Conv2d(3, 16, 3, 8, 1), nn.Conv2d(16, 32, 3, 2, 1)
+
+    def forward(self, x):
+        x = self.first(x)
+        return [x, self.second(x)]
 
 
 @pytest.mark.parametrize("swap", ["dwconv-gentle", "se"])

@@ -10,17 +10,17 @@ from replacement_cases import tensors
 from yolo_plugins import C2f, cli, model_yamls
 from yolo_plugins.blocks.counting import parameters
 from yolo_plugins.models.building import build, from_text
-from yolo_plugins.rows.description import read
+from yolo_plugins.rows.description import read, rows_of
 from yolo_plugins.rows.yaml_files import stock_file, stock_files, with_scale
 from yolo_plugins.swapping.recipes import RECIPES, recipe
-from yolo_plugins.swapping.row_edits import edit_rows
+from yolo_plugins.swapping.row_edits import edit_head, edit_rows
 from yolo_plugins.swapping.yaml_writing import light_name, swap_yaml
 
 SHIPPED = [
-    (f"yolov8{task}.yaml", kind)
-    for task in ("", "-seg")
+    (path.name, kind)
+    for path in stock_files()
     for kind in RECIPES
-    if f"yolov8-{kind}{task}.yaml" in model_yamls.names()
+    if light_name(path.stem, kind) in model_yamls.names()
 ]
 SAMPLE = [
     ("yolov3-tiny.yaml", "dwconv"),
@@ -131,6 +131,7 @@ def test_a_recipe_may_compose_its_stages(stock: str, options: str, row: str, tmp
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        ("finest: 2\nrules: []", "finest: 2 must be a part, above 0 and at most 1"),
         ("rules: [{stge: C2fDW}]", "rule 1 must name its block once"),
         ("rules: [{stage: C2fDW, strid: 3}]", "rule 1 has no key 'strid'"),
         ("rules: [{stage: C2fDW, stride: far}]", "rule 1: stride: 'far' must be a whole number"),
@@ -144,6 +145,53 @@ def test_a_wrong_recipe_file_is_refused(tmp_path: Path, text: str, message: str)
     file.write_text(text)
     with pytest.raises(ValueError, match=re.escape(message)):
         swap_yaml("yolov8.yaml", str(file), figures=False)
+
+
+HEADS_THAT_STAY = {
+    "WorldDetect": "embeddings of words",
+    "YOLOEDetect": "embeddings of words",
+    "YOLOESegment": "embeddings of words",
+    "YOLOESegment26": "embeddings of words",
+    "RTDETRDecoder": "is a transformer's decoder",
+    "SemanticSegment": "labels pixels",
+    "Depth": "gives a depth to pixels",
+}
+
+
+SHARES = {"Detect": "merged", "OBB": "merged", "Pose": "shared", "Segment": "shared"}
+"""What tasks share in lite's heads, but for those of two halves."""
+
+
+@pytest.mark.parametrize("stock", [path.name for path in stock_files()])
+def test_lite_swaps_the_head_of_any_stock_yaml_or_says_why_it_stays(stock: str) -> None:
+    description = read(stock_file(stock))
+    (edit,) = edit_head(description, recipe("lite"))
+    assert bool(edit.block) is (edit.stock not in HEADS_THAT_STAY)
+    assert HEADS_THAT_STAY.get(edit.stock, "") in edit.reason
+    if edit.block and edit.stock != "Classify":
+        form = SHARES.get(edit.stock) if not description.get("end2end") else None
+        assert edit.args[-4 if form else -2 :] == (description.get("reg_max", 12), 3, *(("relu", form) if form else ()))
+
+
+def test_a_heads_options_go_after_what_the_yaml_says_for_all_rows_and_unknown_ones_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "head.yaml"
+    file.write_text("rules: [{head: LiteDetect, options: {k: 3}}]")
+    rows = {stock: swap_yaml(stock, str(file), figures=False).edits[0].args for stock in ("yolov8.yaml", "yolo26.yaml")}
+    assert rows == {"yolov8.yaml": ("nc", 16, 3), "yolo26.yaml": ("nc", 1, 3)}
+    file.write_text("rules: [{head: LiteDetect, options: {kernel: 3}}]")
+    with pytest.raises(ValueError, match="LiteDetect has no argument kernel; it has nc, reg_max, k"):
+        swap_yaml("yolov8.yaml", str(file), figures=False)
+
+
+@pytest.mark.parametrize(("stock", "row"), [("yolov8.yaml", 15), ("yolov8-p2.yaml", 18), ("yolov8-cls.yaml", None)])
+def test_a_recipe_may_narrow_the_necks_finest_level(stock: str, row: int | None, tmp_path: Path) -> None:
+    file = tmp_path / "narrow.yaml"
+    file.write_text("finest: 0.5\nrules: [{stage: RepGhostStage, stride: 1}]")
+    swapped = swap_yaml(stock, str(file), figures=False)
+    before = [args[0] for *_, args in rows_of(read(stock_file(stock)))]
+    halved = {edit.row for edit in swapped.edits if edit.block and edit.args[0] != before[edit.row]}
+    assert halved == ({row} if row else set())
+    assert all(2 * edit.args[0] == before[edit.row] for edit in swapped.edits if edit.row in halved)
 
 
 def test_a_recipe_that_finds_nothing_says_why_row_by_row() -> None:

@@ -80,8 +80,8 @@ class RepGhostStage(nn.Module):
 
     Shape: (B, c1, H, W) → (B, c2, H, W).
 
-    Weak: one depthwise layer sees less than the two 3×3 convolutions of a C2f, which is why it is 5×5; yolov8n-lite,
-        made of these, is at 0.493 mAP50-95 where yolov8n is at 0.518 (docs/accuracy.md).
+    Weak: one depthwise layer sees less than the two 3×3 convolutions of a C2f, which is why it is 5×5 by default; what
+        yolov8n-lite, made of these, makes of it is in docs/accuracy.md.
 
     Raises:
         ValueError: as `RepGhostConv`.

@@ -18,12 +18,14 @@ if TYPE_CHECKING:
     from .formats import RUNTIMES
     from .intervals import Ratio, ratio
     from .machine import command, describe
+    from .progress import Board
     from .settings import Settings, fit
     from .store import Store, content, fingerprint
 
 __all__ = [
     "RUNTIMES",
     "Bench",
+    "Board",
     "Budget",
     "Ratio",
     "Settings",
@@ -44,6 +46,7 @@ __all__ = [
 
 _FILES = {
     "Bench": "bench",
+    "Board": "progress",
     "Budget": "choosing",
     "RUNTIMES": "formats",
     "Ratio": "intervals",

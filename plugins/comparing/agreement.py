@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from .detections import Same, without_nms
 from .runtimes import Array
 
 TOLERANCES = {"boxes": 1.0, "scores": 0.02, "masks": 0.02}
 """Largest difference that still counts as agreement: box coordinates in pixels, scores as they are (0 to 1), mask
-coefficients and prototypes as a part of their range."""
+coefficients, prototypes, angles and keypoints as a part of their range."""
 
 SAME_BOX = 0.9
 """Intersection over union from which two boxes of one class are the same."""
@@ -58,7 +59,8 @@ def raw_differences(outputs: Sequence[Array], reference: Sequence[Array], task: 
     """Largest absolute difference of each part of the raw outputs.
 
     Args:
-        outputs: Of the exported file, (B, 4 + nc …, anchors) first; for segmentation the prototypes second.
+        outputs: Of the exported file, (B, 4 + nc …, anchors) first, or (B, n, 6 …) of a head without NMS; for
+            segmentation the prototypes second.
         reference: Of torch, in the same order.
         task: The model's task.
         nc: Its number of classes.
@@ -85,9 +87,12 @@ def _parts(a: Array, b: Array, task: str, nc: int) -> list[tuple[str, Array, Arr
         return [("scores", a, b)]
     if a.ndim == 4:
         return [("masks", a, b)]
-    if a.shape[-1] in (6, 38) and a.shape[1] != 4 + nc:
-        # A head without NMS returns its boxes by descending score: only the scores have a fixed order.
-        return [("scores", a[..., 4], b[..., 4])]
+    if without_nms(b):
+        if not np.isfinite(a).all():
+            return [("boxes", a, b)]
+        same = Same(TOLERANCES["boxes"], TOLERANCES["scores"], SAME_SHARE, BORDER)
+        a, b = (np.concatenate(side) for side in zip(*map(same.pairs, a, b), strict=True))
+        return [("boxes", a[:, :4], b[:, :4]), ("scores", a[:, 4], b[:, 4]), ("masks", a[:, 6:], b[:, 6:])]
     parts = [("boxes", slice(0, 4)), ("scores", slice(4, 4 + nc)), ("masks", slice(4 + nc, None))]
     return [(part, a[:, rows], b[:, rows]) for part, rows in parts]
 

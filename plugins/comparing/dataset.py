@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..training.data_yaml import description, inside, labels, split_images
+from ..training.data_yaml import description, inside, labels, split_images, state
 
 
 @dataclass(frozen=True)
@@ -55,12 +55,6 @@ def _of_classes(root: Path) -> tuple[list[Path], int]:
     if not images:
         raise ValueError(f"{split} has no images in folders named after their classes")
     return images, len(classes)
-
-
-def state(images: Sequence[Path]) -> str:
-    """A short text that changes when an image or label file is added, removed or written again."""
-    times = [file.stat().st_mtime_ns for file in [*images, *labels(images)] if file.exists()]
-    return f"{len(images)} {len(times)} {max(times, default=0)}"
 
 
 def spread_out(images: Sequence[Path], count: int) -> list[Path]:

@@ -1,31 +1,32 @@
-"""Training the candidates without weights, all with the same arguments and seeds, through Ultralytics' trainer."""
+"""Training the candidates without weights, all with the same arguments and seeds, as a series of runs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ..files import write_bytes
+from ..training.series import Run, train_all, weights
 from .models import Model, Setup, load
-from .process import Worker, WorkerError
-from .ray_runs import spread
 from .store import content, fingerprint
+
+VALIDATION = {"batch": 1, "rect": False}
+"""As exported files are validated (`worker.VALIDATION`), whatever the model was trained with."""
 
 
 @dataclass(frozen=True)
 class Job:
-    """A model to train with a seed; what a process needs to do it, here or on another machine, is in `order`."""
+    """A model to train with a seed, and what its record is kept under."""
 
     model: Model
-    seed: int
+    run: Run
     key: str
-    order: dict[str, Any]
 
     @property
     def name(self) -> str:
-        return str(self.order["name"])
+        return f"{self.model.candidate.stem}-seed{self.run.seed}"
 
 
 def trained(models: Sequence[Model], setup: Setup) -> list[Model]:
@@ -37,11 +38,16 @@ def trained(models: Sequence[Model], setup: Setup) -> list[Model]:
     jobs = [_job(model, seed, setup) for model in models if not model.accurate for seed in setup.settings.seeds]
     known = {job.name: setup.store.get(job.key) for job in jobs}
     runs = {name: run for name, run in known.items() if run and Path(run["weights"]).exists()}
-    for job, (weights, accuracy) in _finished([job for job in jobs if job.name not in runs], setup):
+    new = [job for job in jobs if job.name not in runs]
+    if new:
+        setup.board.note(f"training {len(new)} runs")
+    ray = "" if setup.settings.ray else None
+    results = train_all([job.run for job in new], setup.folder / "runs", ray=ray, note=setup.board.note)
+    for job, result in zip(new, results, strict=True):
         path = setup.folder / "trained" / f"{job.name}.pt"
         path.parent.mkdir(exist_ok=True)
-        write_bytes(path, weights)
-        runs[job.name] = {"seed": job.seed, "weights": str(path), **accuracy}
+        write_bytes(path, weights(result["folder"]).read_bytes())
+        runs[job.name] = {"seed": job.run.seed, "weights": str(path), **result["val"]}
         setup.store.put(job.key, runs[job.name])
     done = []
     for model in models:
@@ -54,37 +60,11 @@ def trained(models: Sequence[Model], setup: Setup) -> list[Model]:
 
 def _job(model: Model, seed: int, setup: Setup) -> Job:
     assert setup.dataset is not None
-    candidate, data, arguments = model.candidate, setup.dataset, dict(setup.settings.train or {})
+    candidate, data = model.candidate, setup.dataset
+    arguments: dict[str, Any] = dict(setup.settings.train or {})
     parts = (model.name, content(candidate.file), candidate.source, data.source, data.state, arguments, seed)
-    # By path from any folder; by name where it is found by name.
-    source = str(Path(candidate.source).absolute()) if "/" in candidate.source else candidate.source
-    order = {
-        "source": source, "data": data.source, "seed": seed, "name": f"{candidate.stem}-seed{seed}",
-        "imgsz": setup.settings.imgsz, "arguments": arguments,
-    }  # fmt: skip
-    return Job(model, seed, f"train/{fingerprint(*parts)}", order)
-
-
-def _finished(jobs: Sequence[Job], setup: Setup) -> Iterator[tuple[Job, tuple[bytes, dict[str, float]]]]:
-    """Jobs with their weights and accuracy, as they are done."""
-    calls = {job.name: (job.order, str(setup.folder), setup.environment) for job in jobs}
-    if setup.settings.ray and jobs:
-        by_name = {job.name: job for job in jobs}
-        yield from ((by_name[name], result) for name, result in spread(train_one, calls, setup.board.note))
-        return
-    for job in jobs:
-        setup.board.note(f"training {job.name}")
-        yield job, train_one(*calls[job.name])
-
-
-def train_one(order: Mapping[str, Any], folder: str, environment: dict[str, str]) -> tuple[bytes, dict[str, float]]:
-    """One training run in a process of its own: the weights, and what Ultralytics' val says of them."""
-    log = Path(folder, "logs", f"{order['name']}-train.log")
-    # Training uses the threads that the machine has; the limit is for what is timed.
-    free = {key: value for key, value in environment.items() if not key.endswith("_THREADS")}
-    with Worker(log, free) as worker:
-        try:
-            result = worker.ask("train", None, project=str(Path(folder, "runs")), **order)
-        except WorkerError as error:
-            raise RuntimeError(f"training {order['name']} failed: {error}; its output is in {log}") from error
-    return Path(result.pop("weights")).read_bytes(), result
+    validation = {**VALIDATION, "imgsz": setup.settings.imgsz}
+    run = Run(
+        model.name, candidate.source, data.source, seed, arguments, f"{data.source} {data.state}", validation
+    )  # fmt: skip
+    return Job(model, run, f"train/{fingerprint(*parts)}")

@@ -122,16 +122,6 @@ class Requests:
         self._pipeline.end_to_end(photo)
         return {"network": 1000 * (middle - start), "ms": 1000 * (time.perf_counter() - middle)}
 
-    def train(
-        self, source: str, data: str, seed: int, project: str, name: str, imgsz: int, arguments: dict[str, Any]
-    ) -> dict[str, Any]:
-        """Train a model; the weights of its best epoch, and their accuracy at `imgsz`."""
-        from ..training import runs
-
-        weights = runs.train(source, data, seed=seed, project=project, name=name, exist_ok=True, **arguments)
-        accuracy = runs.validate(weights, data, project=project, imgsz=imgsz, **VALIDATION)
-        return {"weights": str(weights), **accuracy}
-
 
 def takes_data(form: str) -> bool:
     """Whether Ultralytics' export to a format may be given data; older ones take them for any."""

@@ -18,7 +18,8 @@ from ultralytics.nn.modules import OBB, Detect, Pose
 from ..blocks.activation import Act
 from ..blocks.geometry import require_positive
 from ..blocks.registry import register
-from .branches import BOXES_AND_CLASSES, WIDTHS, LightBranches, LightHead, parent
+from .branches import BOXES_AND_CLASSES, WIDTHS, LightBranches
+from .halves import LightHead, parent
 
 
 @register(

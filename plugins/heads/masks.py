@@ -12,7 +12,8 @@ from ultralytics.nn.modules import Segment
 from ..blocks.activation import Act
 from ..blocks.conv import ConvBNAct
 from ..blocks.registry import part, register
-from .branches import BOXES_AND_CLASSES, WIDTHS, LightBranches, LightHead, parent, separable
+from .branches import BOXES_AND_CLASSES, WIDTHS, LightBranches, separable
+from .halves import LightHead, parent
 
 
 class _Masks(LightHead):
@@ -33,17 +34,14 @@ class _Masks(LightHead):
         self.build(c1, k, end2end, nc=nc, nm=nm, npr=npr)
         make = LightBranches(c1, max(c1[0], 4 * reg_max), k, act, form)
         self.lighten(make, reg_max, cv4=(max(c1[0] // 4, nm), nm))
-        self.proto = self.prototypes(make.inputs, npr, nm, nc, act)
+        # Two halves share no map but the neck's.
+        self.proto = self.prototypes(make.inputs if self.halves == 1 else c1, npr, nm, nc, act)
 
     proto: Any
 
     def prototypes(self, c1: Sequence[int], npr: int, nm: int, nc: int, act: Act) -> nn.Module:
         """What makes prototypes from maps of c1 channels."""
         return LiteProto(c1[0], npr, nm, act)
-
-    def branches(self) -> list[str]:
-        """Names of its parts that each make one map of one, as they are called in the stock head."""
-        return [*super().branches(), "proto"]
 
 
 _MASKS = (
@@ -91,10 +89,6 @@ class LiteSegment26(_Masks, parent("Segment26")):  # type: ignore[misc]
     def prototypes(self, c1: Sequence[int], npr: int, nm: int, nc: int, act: Act) -> nn.Module:
         """What makes prototypes from maps of c1 channels."""
         return LiteProto26(c1, npr, nm, nc, act)
-
-    def branches(self) -> list[str]:
-        """Names of its parts that each make one map of one, as they are called in the stock head."""
-        return [name for name in super().branches() if name != "proto"]
 
 
 @part

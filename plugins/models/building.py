@@ -69,17 +69,33 @@ def build(model: str) -> Any:
         raise ValueError(f"{model} is not a model YAML; give one such as yolov8n-ghostnet.yaml")
     file = locate(model)
     description = read(file)
+    return build_text(file.read_text(encoding="utf-8"), description, model)
+
+
+def build_text(text: str, description: dict[str, Any], model: str) -> Any:
+    """The network of a model YAML that need not be a file yet, without weights; it knows its `task`.
+
+    Args:
+        text: The YAML.
+        description: What it says.
+        model: Its name or path, whose letter is the scale.
+
+    Raises:
+        ValueError: one that cannot be built.
+    """
     patch_ultralytics.apply()
     from ultralytics.nn import tasks
 
     check(description, model, names(tasks))
-    weightless, text = offline(description), file.read_text(encoding="utf-8")
+    weightless = offline(description)
     if weightless != description:
         text = yaml.safe_dump(weightless, sort_keys=False)
     try:
         # Under its full name: Ultralytics drops a scale letter from anywhere in a path, a folder's (`5s/`) first.
         with from_text(text, Path(model).name) as built:
             pass
+    except ModelYAMLError as error:  # which names a file that is gone
+        raise ModelYAMLError(model, error.problem) from error.__cause__
     except (ValueError, OSError):
         raise
     except Exception as error:  # of a stock model, Ultralytics' own

@@ -21,6 +21,9 @@ from ..blocks.signature import check_positional, is_count, signature_of
 Plan = tuple[int, int, list[Any]]
 """Output channels, repeats left to do outside the block, and the constructor's arguments."""
 
+MODEL_WIDE = ("reg_max", "end2end")
+"""Keys of a YAML that hold for every row whose block has a parameter of that name and that does not say it itself."""
+
 
 @dataclass(frozen=True)
 class Scale:

@@ -8,7 +8,7 @@ from types import ModuleType
 from typing import Any
 
 from ..blocks.registry import BLOCKS, PREFIX, Spec, spec_of
-from .arguments import Scale, plan
+from .arguments import MODEL_WIDE, Scale, plan
 from .description import ModelYAMLError, check, has_plugins, rows_of
 from .errors import row_problem
 from .names import names
@@ -63,7 +63,7 @@ class Parsing:
         """
         f, ch, description = scope["f"], scope["ch"], scope["d"]
         inputs = ch[f] if isinstance(f, int) else [ch[x] for x in f]
-        defaults = {key: description[key] for key in ("reg_max", "end2end") if key in description}
+        defaults = {key: description[key] for key in MODEL_WIDE if key in description}
         if scope.get("act"):
             defaults["act"] = self._tasks.Conv.default_act
         legacy = description.get("legacy", scope.get("legacy", True))

@@ -100,4 +100,5 @@ def _followed(own: Recipe, base: Recipe) -> Recipe:
         base.own_activations,
         f"{base.label}-{own.label}",
         f"{base.asked} {own.asked}",
+        base.finest,
     )

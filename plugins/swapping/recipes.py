@@ -34,7 +34,8 @@ class Rule:
     inside of stages, which then keep their shape; that of a "gate" weighs their inner blocks' maps and leaves the rest.
     `backbone` and `neck` say where it applies, `kernel` is the smallest kernel of a "conv" that is worth it;
     `keeps` takes only what makes as many channels as it is given, as YOLO11's convolutions at strides 8 and 16.
-    `options` are further arguments of the block. The first rule of a recipe that fits a row is taken.
+    `end2end` is of a "head", for YAMLs that are end to end alone. `options` are further arguments of the block; what a
+    YAML says of its head for all rows (`reg_max`) goes before. The first rule of a recipe that fits a row is taken.
     """
 
     kind: str
@@ -44,6 +45,7 @@ class Rule:
     backbone: bool = True
     keeps: bool = False
     neck: bool = True
+    end2end: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
@@ -58,7 +60,8 @@ class Recipe:
     """Rules, with what a model made by them is called (`title`), and where they put the blocks.
 
     In a transplant, blocks take the teacher's activation unless the recipe keeps theirs (`own_activations`). `label`
-    is what files made by it are called after, `asked` how a command line asks for it.
+    is what files made by it are called after, `asked` how a command line asks for it. `finest` is the part of their
+    channels that stages at the smallest stride of the neck keep; below 1 there is no transplant, which needs them all.
     """
 
     title: str
@@ -67,6 +70,7 @@ class Recipe:
     own_activations: bool = False
     label: str = ""
     asked: str = ""
+    finest: float = 1.0
 
     @property
     def named(self) -> str:
@@ -79,9 +83,21 @@ GHOST = "Ghost modules (GhostNet, 1911.11907)"
 DEPTHWISE = "dilated depthwise-separable convolutions (MobileNet, 1704.04861; dilation, 1511.07122)"
 SHUFFLE = "ShuffleNet units and grouped convolutions (ShuffleNet V1, 1707.01083)"
 
+LITE_STAGE = {"cheap_k": 3}
+LITE = {"reg_max": 12, "k": 3}
+MERGED, SHARED = {**LITE, "form": "merged"}, {**LITE, "form": "shared"}
+"""What lite's stages and heads are told, chosen from tests/benchmarks/lite_designs.py. Of 11 strides to each side of a
+map's point, 352 of 640 pixels are the most at stride 32."""
+
 LITE_HEADS = (
-    *(Rule("head", f"Lite{of}") for of in ("Detect", "V10Detect", "OBB", "OBB26", "Pose", "Pose26", "Classify")),
-    *(Rule("head", f"Lite{of}", options={"npr": 128}) for of in ("Segment", "Segment26")),
+    # Of two halves, each makes everything from layers of its own.
+    *(Rule("head", f"Lite{of}", end2end=True, options=LITE) for of in ("Detect", "OBB26", "Pose26")),
+    Rule("head", "LiteSegment26", end2end=True, options={"npr": 128, **LITE}),
+    Rule("head", "LiteV10Detect", options=LITE),
+    *(Rule("head", f"Lite{of}", options=MERGED) for of in ("Detect", "OBB", "OBB26")),
+    *(Rule("head", f"Lite{of}", options=SHARED) for of in ("Pose", "Pose26")),
+    *(Rule("head", f"Lite{of}", options={"npr": 128, **SHARED}) for of in ("Segment", "Segment26")),
+    Rule("head", "LiteClassify"),
 )
 
 RECIPES: dict[str, Recipe] = {
@@ -122,12 +138,11 @@ RECIPES: dict[str, Recipe] = {
     ),
     "lite": Recipe(
         "RepGhost stages and a light head (RepGhost, 2211.06088)",
-        "Everything is swapped, with ReLU: plain convolutions to stride 16, depthwise ones at 32 and in the neck.",
+        "Everything is swapped, with ReLU: plain convolutions to stride 4, depthwise ones from 8 on and in the neck.",
         (
-            Rule("stage", "RepGhostStage", stride=1),
-            Rule("stage", "RepGhostAttention", stride=1),
-            Rule("conv", "DWConv", stride=32),
-            Rule("conv", "DWConv", stride=8, keeps=True),
+            Rule("stage", "RepGhostStage", stride=1, options=LITE_STAGE),
+            Rule("stage", "RepGhostAttention", stride=1, options=LITE_STAGE),
+            Rule("conv", "DWConv", stride=8),
             Rule("conv", "ConvBNAct", stride=1),
             *LITE_HEADS,
         ),
@@ -177,7 +192,7 @@ RECIPES: dict[str, Recipe] = {
 KINDS = ("conv", "stage", "gate", "down", "up", "join", "head")
 
 WORDS = {int: "a whole number", bool: "true or false", dict: "a mapping, such as {d: 2}"}
-KEYS = {"stride": int, "kernel": int, "keeps": bool, "backbone": bool, "neck": bool, "options": dict}
+KEYS = {"stride": int, "kernel": int, "keeps": bool, "backbone": bool, "neck": bool, "end2end": bool, "options": dict}
 """What a rule in a file may say beside its block, and of what type."""
 
 
@@ -200,6 +215,9 @@ def recipe(name: str | Path) -> Recipe:
     if not isinstance(data, dict) or not isinstance(data.get("rules"), list):
         raise ValueError(f"{name} is not a recipe: it needs `title` and a list of `rules`")
     rules = tuple(_rule(rule, f"{name}: rule {i}") for i, rule in enumerate(data["rules"], 1))
+    finest = data.get("finest", 1.0)
+    if isinstance(finest, bool) or not isinstance(finest, int | float) or not 0 < finest <= 1:
+        raise ValueError(f"{name}: finest: {finest!r} must be a part, above 0 and at most 1")
     return Recipe(
         str(data.get("title", Path(name).stem)),
         str(data.get("where", "As its recipe says.")),
@@ -207,6 +225,7 @@ def recipe(name: str | Path) -> Recipe:
         bool(data.get("own_activations", False)),
         label,
         asked,
+        float(finest),
     )
 
 

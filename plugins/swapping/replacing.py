@@ -117,6 +117,11 @@ def _notes(model: nn.Module, swapped: list[Swap]) -> list[str]:
 
 def _block(block: str | type[nn.Module]) -> type[nn.Module]:
     cls = find(block) if isinstance(block, str) else block
+    if (spec := spec_of(cls)) and spec.task:
+        raise ValueError(
+            f"{cls.__name__} is a head, which only a model's rows make: a recipe with a rule {{head: {cls.__name__}}}, "
+            "by `yolo-plugins yaml MODEL --swap RECIPE.yaml`"
+        )
     if not kinds(cls):
         raise ValueError(f"{cls.__name__} keeps its input's channels and stands for no convolution or stage")
     if {*kinds(cls)} <= {"up", "join"}:

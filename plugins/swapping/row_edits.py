@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..blocks.composition import Choice
 from ..blocks.registry import PREFIX, find, spec_of
 from ..blocks.signature import signature_of
+from ..rows.arguments import MODEL_WIDE
 from ..rows.description import rows_of
 from ..rows.stock_base import stock_head
 from .places import Place, misfit, refusal, row_arguments, standing
@@ -36,7 +38,7 @@ STAYING = {
 class RowEdit:
     """One row: its stock module, and the block that stands in for it or the reason why none does.
 
-    `kind` is its site's, or "head".
+    `kind` is its site's, or "head". The block is one of the pack's registry, unless `plugin` is false.
     """
 
     row: int
@@ -45,6 +47,12 @@ class RowEdit:
     args: tuple[Any, ...] = ()
     reason: str = ""
     kind: str = ""
+    plugin: bool = True
+
+    @property
+    def module(self) -> str:
+        """The block as a row names it."""
+        return f"{PREFIX}{self.block}" if self.plugin else self.block
 
 
 def edit_rows(description: dict[str, Any], name: str, chosen: Recipe) -> tuple[list[RowEdit], str]:
@@ -55,7 +63,13 @@ def edit_rows(description: dict[str, Any], name: str, chosen: Recipe) -> tuple[l
     """
     stock, asked = stock_of(description, name), looked_at(check(chosen))
     sites = [site for site in stock.sites if site.kind in asked or (site.halves and "down" in asked)]
-    return [*(_edit_row(site, chosen) for site in sites), *_edit_head(description, chosen)], stock.task
+    if chosen.finest < 1:
+        finest = min((site.stride for site in sites if site.neck and site.kind == "stage"), default=None)
+        sites = [
+            _narrowed(site, chosen.finest) if site.neck and (site.kind, site.stride) == ("stage", finest) else site
+            for site in sites
+        ]
+    return [*(_edit_row(site, chosen) for site in sites), *edit_head(description, chosen)], stock.task
 
 
 def looked_at(chosen: Recipe) -> dict[str, str]:
@@ -90,7 +104,13 @@ def apply_edits(description: dict[str, Any], edits: Iterable[RowEdit]) -> None:
     rows = rows_of(description)
     for edit in edits:
         if edit.block:
-            rows[edit.row][2:] = [f"{PREFIX}{edit.block}", list(edit.args)]
+            rows[edit.row][2:] = [edit.module, list(edit.args)]
+
+
+def _narrowed(site: Site, part: float) -> Site:
+    """A site with so much of its output channels."""
+    places = tuple(replace(place, c2=math.ceil(place.c2 * part)) for place in site.places)
+    return replace(site, c2=math.ceil(site.c2 * part), places=places)
 
 
 def _edit_row(site: Site, chosen: Recipe) -> RowEdit:
@@ -135,17 +155,25 @@ def _row(block: Choice, site: Site, place: Place) -> tuple[Any, ...]:
     return tuple(given) if spec.row == "same" else (site.c2, *given)
 
 
-def _edit_head(description: dict[str, Any], chosen: Recipe) -> list[RowEdit]:
-    """The head's edit, for recipes that have a head."""
+def edit_head(description: dict[str, Any], chosen: Recipe) -> list[RowEdit]:
+    """The head's edit, or why it stays, for recipes that have a head."""
     i, (_, _, module, args) = len(rows_of(description)) - 1, rows_of(description)[-1]
     rules = [rule for rule in chosen.rules if rule.kind == "head"]
-    fitting = next((rule for rule in rules if stock_head(f"{PREFIX}{rule.block}") == module), None)
+    able = [rule for rule in rules if not rule.end2end or description.get("end2end")]
+    fitting = next((rule for rule in able if stock_head(f"{PREFIX}{rule.block}") == module), None)
     if fitting is None:
         reason = STAYING.get(module, "has no head in the recipe")
         return [RowEdit(i, module, reason=reason, kind="head")] if rules else []
-    names = [name for name in signature_of(find(fitting.block)) if name != "c1"]
-    row = [fitting.options.get(name, arg) for name, arg in zip(names, args, strict=False)]
-    return [RowEdit(i, module, fitting.block, tuple(row), kind="head")]
+    return [RowEdit(i, module, fitting.block, tuple(_head_row(fitting, args, description)), kind="head")]
+
+
+def _head_row(rule: Rule, args: list[Any], description: dict[str, Any]) -> list[Any]:
+    """A light head's arguments up to the last given: what the YAML says for all rows, else the rule, else its row."""
+    defaults = {name: p.default for name, p in signature_of(find(rule.block)).items() if name != "c1"}
+    given = {**dict(zip(defaults, args, strict=False)), **rule.options}
+    said = {key: description[key] for key in MODEL_WIDE if key in description}
+    last = max(list(defaults).index(name) for name in given)
+    return [{**defaults, **given, **said}[name] for name in list(defaults)[: last + 1]]
 
 
 def _out_of_reach(rule: Rule, place: Place, site: Site) -> str | None:

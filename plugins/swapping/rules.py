@@ -10,7 +10,7 @@ from torch import nn
 
 from ..blocks.composition import Choice, Inner, choice, inners
 from ..blocks.registry import BLOCKS, PREFIX, Spec, find, spec_of
-from ..blocks.signature import signature_of
+from ..blocks.signature import refuse_unknown, signature_of
 from .recipes import Recipe, Rule
 
 SHAPE = "C2f"
@@ -47,6 +47,8 @@ def check(chosen: Recipe) -> Recipe:
         spec = spec_of(cls)
         if spec is None or not fits(cls, spec):
             raise ValueError(f"{rule.block} cannot {words}; {', '.join(able(rule.kind))} can")
+        if rule.kind == "head":
+            refuse_unknown(cls, rule.options)
     return chosen
 
 

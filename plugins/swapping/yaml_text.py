@@ -58,7 +58,7 @@ def written(description: Mapping[str, Any], edits: Iterable[RowEdit], head: str)
     for part, first in (("backbone", 0), ("head", len(description["backbone"]))):
         lines += ["", f"{part}:"]
         for i, (source, n, module, args) in enumerate(description[part], first):
-            row = [source, n, f"plugins.{swaps[i].block}", swaps[i].args] if i in swaps else [source, n, module, args]
+            row = [source, n, swaps[i].module, swaps[i].args] if i in swaps else [source, n, module, args]
             lines.append(row_line(row, f"was {swaps[i].stock}" if i in swaps else ""))
     return "\n".join(lines) + "\n"
 
@@ -80,7 +80,7 @@ def _line(line: str, match: re.Match[str], i: int, edit: RowEdit | None, backbon
     if backbone:
         source, comment = backbone.sources(source, i), _renumbered(comment, backbone.kept[i])
     notes = [comment, f"was {edit.stock}" if edit else None]
-    module, args = (f"plugins.{edit.block}", edit.args) if edit else (module, args)
+    module, args = (edit.module, edit.args) if edit else (module, args)
     return row_line([source, n, module, args], ", ".join(note for note in notes if note))
 
 

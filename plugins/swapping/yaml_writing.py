@@ -51,7 +51,7 @@ class SwappedYAML:
         if self.recipe:
             rows = [["row", "stock", "now", ""]]
             for edit in self.edits:
-                now = f"plugins.{edit.block}" if edit.block else "stays"
+                now = edit.module if edit.block else "stays"
                 rows.append([str(edit.row), edit.stock, now, edit.reason or listed(edit.args)])
             swapped = sum(bool(edit.block) for edit in self.edits)
             said += [columns(rows), f"{swapped} of {_counted(self.edits, self.recipe)} swapped"]

@@ -5,6 +5,7 @@ Its own reader of data YAMLs is not asked: that one downloads a font, and newer 
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,15 +15,29 @@ from ..files import read_yaml
 WORDS = {"train": "training", "val": "validation"}
 
 
-def description(path: Path) -> dict[str, Any]:
+def find(data: str) -> Path:
+    """The data YAML or folder of that path, or the YAML of that bare name that the installed Ultralytics ships."""
+    path = Path(data)
+    if path.exists() or path.parent != Path("."):
+        return path
+    spec = importlib.util.find_spec("ultralytics")
+    shipped = Path(spec.origin).parent / "cfg" / "datasets" / path.name if spec and spec.origin else path
+    return shipped if shipped.is_file() else path
+
+
+def description(path: Path, option: str = "--data ") -> dict[str, Any]:
     """What a data YAML says.
+
+    Args:
+        path: Where it is.
+        option: What it was given with, for messages.
 
     Raises:
         OSError: there is no such file.
         ValueError: it names no validation images or no classes.
     """
     if not path.is_file():
-        raise FileNotFoundError(f"{path} does not exist; --data takes a data YAML with train, val and names")
+        raise FileNotFoundError(f"{path} does not exist; {option}takes a data YAML with train, val and names")
     content = read_yaml(path)
     if not isinstance(content, dict) or not content.get("val") or not (content.get("names") or content.get("nc")):
         raise ValueError(f"{path} must name its validation images (val) and its classes (names)")
@@ -75,3 +90,9 @@ def inside(folder: Path) -> list[Path]:
     from ultralytics.data.utils import IMG_FORMATS
 
     return [path for path in sorted(folder.rglob("*")) if path.suffix[1:].lower() in IMG_FORMATS]
+
+
+def state(images: Sequence[Path]) -> str:
+    """A short text that changes when an image or label file is added, removed or written again."""
+    times = [file.stat().st_mtime_ns for file in [*images, *labels(images)] if file.exists()]
+    return f"{len(images)} {len(times)} {max(times, default=0)}"

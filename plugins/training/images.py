@@ -42,7 +42,6 @@ def image_batches(
     *,
     vertical_flips: bool = False,
     seed: int = 0,
-    load: Callable[[Path], Tensor] | None = None,
 ) -> Callable[[], Tensor]:
     """A function that gives a batch (B, 3, H, W) of RGB in [0, 1] at each call, shuffled anew in each round.
 
@@ -53,7 +52,7 @@ def image_batches(
         ValueError: a file that is no image, named.
     """
     generator = torch.Generator().manual_seed(seed)
-    load = load or reader(size)
+    load = lru_cache(max(1, KEPT // (3 * size**2)))(partial(read_image, size=size))
     order: list[int] = []
 
     def give() -> Tensor:
@@ -70,11 +69,6 @@ def image_batches(
         return (x * (1 + 0.3 * (torch.rand(batch, 3, 1, 1, generator=generator) - 0.5))).clamp(0, 1)
 
     return give
-
-
-def reader(size: int) -> Callable[[Path], Tensor]:
-    """`read_image` of that size, which keeps what it has read, up to a gigabyte."""
-    return lru_cache(max(1, KEPT // (3 * size**2)))(partial(read_image, size=size))
 
 
 def read_image(path: Path, size: int) -> Tensor:

@@ -1,7 +1,7 @@
 """One training run of a series, in a process of its own: python -m yolo_plugins.training.one_run FOLDER.
 
 FOLDER/run.json says what to do, FOLDER/result.json what came of it; between the two lies Ultralytics' own folder, from
-which a run that was stopped goes on.
+which a run that was stopped goes on. With --attended it ends as soon as its input does.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ..files import write_text
+from .processes import ATTENDED, end_with_parent
 from .resuming import trained
 from .runs import validate
 
@@ -34,6 +35,9 @@ def main(folder: Path) -> None:
     weights = trained(folder, order["model"], order["data"], as_it_is=as_it_is, **arguments)
     seconds = round(time.time() - start, 1)
     seen = {key: arguments[key] for key in ("imgsz", "batch", "device") if key in arguments}
+    if not isinstance(seen.get("batch", 1), int) or seen.get("batch", 1) < 1:
+        del seen["batch"]  # -1 or a share of the memory: Ultralytics finds a size for training alone
+    seen |= order.get("validation", {})
     splits = ["val", *(["test"] if _has_test(order["data"]) else [])]
     scores = {
         split: validate(weights, order["data"], split=split, workers=0, project=str(folder / "val"), **seen)
@@ -77,4 +81,6 @@ def versions() -> dict[str, str]:
 
 
 if __name__ == "__main__":
+    if ATTENDED in sys.argv:
+        end_with_parent()
     main(Path(sys.argv[1]))

@@ -11,8 +11,7 @@ import torch
 from ..blocks.counting import parameters
 from ..models.building import load, save
 from ..swapping.recipes import Recipe
-from ..training.images import find_images, image_batches, reader
-from ..training.mosaics import mosaic_batches
+from ..training.images import find_images, image_batches
 from .classes import with_classes
 from .distances import predictions
 from .schedule import Progress, Schedule, TransplantReport
@@ -79,12 +78,11 @@ def transplant_checkpoint(
     student = light_student(teacher, str(checkpoint), light.swap, light.model, light.keep_activations)
     for model in (teacher, student):
         model.to(torch.device(device), memory_format=torch.channels_last)
-    common = {"vertical_flips": vertical_flips, "seed": schedule.seed, "load": reader(size)}
-    plain, varied = (give(files, size, batch, **common) for give in (image_batches, mosaic_batches))
+    batches = image_batches(files, size, batch, vertical_flips=vertical_flips, seed=schedule.seed)
     state = output.with_name(f".{output.name}.partial")
     report = transplant(
-        teacher, student, plain, None, schedule,
-        outputs=predictions(teacher, student), varied=varied, state=state, progress=progress,
+        teacher, student, batches, None, schedule,
+        outputs=predictions(teacher, student), state=state, progress=progress,
     )  # fmt: skip
     counts = parameters(teacher), parameters(student)
     student = student.to("cpu", memory_format=torch.contiguous_format)

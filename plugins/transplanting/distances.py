@@ -29,16 +29,19 @@ def unexplained(output: Tensor, target: Tensor, _: Mapping[str, Tensor] | None =
 
 
 def predictions(teacher: Any, student: Any) -> dict[str, Distance]:
+    """Of two Ultralytics models, whose head is their last row: as `of_head`."""
+    return of_head(f"model.{len(teacher.model) - 1}", teacher.model[-1], student.model[-1])
+
+
+def of_head(head: str, theirs: nn.Module, student: nn.Module) -> dict[str, Distance]:
     """The parts of an Ultralytics head that make its outputs, and how far each is from the teacher's.
 
     Boxes where the teacher sees something, whatever the two heads' distributions; classes everywhere; coefficients of
     masks, keypoints and angles where it sees something; prototypes everywhere; a classifier's probabilities. Of a head
     of another kind, its last layers — what has a bias — by their variance. What the two make in other shapes is left.
     """
-    head, theirs, ours = f"model.{len(teacher.model) - 1}", teacher.model[-1], dict(student.model[-1].named_modules())
-    if isinstance(getattr(theirs, "cv2", None), nn.ModuleList) and isinstance(
-        getattr(theirs, "cv3", None), nn.ModuleList
-    ):
+    ours = dict(student.named_modules())
+    if all(isinstance(getattr(theirs, name, None), nn.ModuleList) for name in ("cv2", "cv3")):
         found = dict(_of_maps(head, theirs))
     else:
         parts = {n: m for n, m in theirs.named_modules() if isinstance(m, nn.Conv2d | nn.Linear) and m.bias is not None}

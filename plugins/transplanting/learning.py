@@ -42,7 +42,7 @@ class Lessons:
 
     pair: Pair
     outputs: Mapping[str, Distance]
-    batches: tuple[Callable[[], Tensor], Callable[[], Tensor]]
+    batches: Callable[[], Tensor]
     schedule: Schedule
     progress: Progress
     file: Path | None = None
@@ -57,15 +57,14 @@ class Lessons:
         schedule, blocks = self.schedule, list(self.pair.blocks.values())
         self._go_on()
         if self.at.phase == "blocks":
-            self._teach(
-                [*blocks, *self.pair.heads.values()], self._blocks_loss, schedule.block_steps, schedule.block_lr
-            )
-            self.at = Position("joint", alone=explained(self.pair, self.batches[0], alone=True))
+            taught = [*blocks, *self.pair.heads.values()]
+            self._teach(taught, self._blocks_loss, schedule.block_steps, schedule.block_lr)
+            self.at = Position("joint", alone=explained(self.pair, self.batches, alone=True))
             self._recalibrate()
             self._save()
         self._teach([self.pair.student], self._joint_loss, schedule.joint_steps, schedule.joint_lr)
         self._recalibrate()
-        in_place = explained(self.pair, self.batches[0], alone=False)
+        in_place = explained(self.pair, self.batches, alone=False)
         if self.file is not None:
             self.file.unlink(missing_ok=True)
         return self.at.alone, in_place
@@ -76,26 +75,16 @@ class Lessons:
         parameters = [p for m in modules for p in m.parameters() if p.is_floating_point()]
         for parameter in parameters:
             parameter.requires_grad_(True)
-        sgd = self.at.phase == "joint" and self.schedule.optimizer == "SGD"
-        groups = [
-            {"params": [p for p in parameters if p.dim() > 1], "weight_decay": self.schedule.decay if sgd else 1e-2},
-            {"params": [p for p in parameters if p.dim() <= 1], "weight_decay": 0.0 if sgd else 1e-2},
-        ]
-        optimizer = (
-            torch.optim.SGD(groups, lr=lr, momentum=0.937, nesterov=True) if sgd else torch.optim.AdamW(groups, lr=lr)
-        )
+        optimizer = torch.optim.AdamW(parameters, lr=lr, weight_decay=1e-2)
         if self.at.optimizer is not None:
             optimizer.load_state_dict(self.at.optimizer)
         for step in range(self.at.step, steps):
             for group in optimizer.param_groups:
                 group["lr"] = lr * min(1.0, (step + 1) / WARM_UP) * 0.5 * (1 + math.cos(math.pi * step / steps))
-            joint = self.at.phase == "joint"
-            plain = not joint or step >= (1 - self.schedule.plain) * steps
-            self.left = 1 - step / steps if self.schedule.fading else 1.0
-            loss = loss_of(self.batches[0 if plain else 1]())
+            loss = loss_of(self.batches())
             optimizer.zero_grad()
-            (loss * (self.schedule.scale if sgd else 1)).backward()
-            self.norm = nn.utils.clip_grad_norm_(parameters, 10.0)
+            loss.backward()
+            nn.utils.clip_grad_norm_(parameters, 10.0)
             optimizer.step()
             self.progress(self.at.phase, step + 1, steps, loss.item())
             if (step + 1) % SAVED_EVERY == 0 and step + 1 < steps:
@@ -119,20 +108,16 @@ class Lessons:
     def _joint_loss(self, images: Tensor) -> Tensor:
         """All blocks in their places, and the outputs: what the teacher's made of an image, against what they make."""
         theirs, ours = self.pair.theirs(images), self.pair.ours(images)
-        features = torch.stack([unexplained(ours[name][1], theirs[name][1]) for name in self.pair.blocks]).mean()
-        features = features * self.schedule.features * self.left
-        if not self.outputs:
-            return features
-        outputs = self._distance(ours, theirs)
-        self.parts = float(features.detach()), float(outputs.detach())
-        return features + self.schedule.outputs * outputs
+        features = [unexplained(ours[name][1], theirs[name][1]) for name in self.pair.blocks]
+        loss = self.schedule.features * torch.stack(features).mean() if features else images.new_zeros(())
+        return loss + self.schedule.outputs * self._distance(ours, theirs) if self.outputs else loss
 
     @torch.no_grad()
     def _recalibrate(self) -> None:
         """Batch-norm statistics anew, as means over some batches: those kept were of weights that have moved on."""
         with measured_norms(self.pair.student):
             for _ in range(self.schedule.recalibration):
-                self.pair.student(self.batches[0]())
+                self.pair.student(self.batches())
 
     def _plan(self) -> dict[str, Any]:
         return {**asdict(self.schedule), "names": list(self.pair.blocks)}

@@ -16,7 +16,8 @@ Progress = Callable[[str, int, int, float], None]
 class Schedule:
     """How long and how fast: steps of a batch each, AdamW's learning rates (cosine, after a short warm-up), the seed.
 
-    `outputs` weighs the model's outputs against its feature maps in the joint steps. `recalibration` is in batches.
+    `outputs` and `features` weigh the model's outputs and its feature maps in the joint steps. `recalibration` is in
+    batches.
     """
 
     block_steps: int = 80
@@ -25,11 +26,6 @@ class Schedule:
     joint_lr: float = 3e-3
     outputs: float = 1.0
     features: float = 1.0
-    fading: bool = False
-    plain: float = 0.15
-    optimizer: str = "AdamW"
-    decay: float = 1e-2
-    scale: float = 1.0
     recalibration: int = 40
     seed: int = 0
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ..blocks.counting import evaluated
 from ..blocks.registry import Spec, spec_of
-from .distances import Distance, unexplained
+from .distances import Distance, of_head, unexplained
 from .learning import Lessons
 from .recording import Pair
 from .schedule import Progress, Schedule, TransplantReport
@@ -29,7 +29,6 @@ def transplant(
     schedule: Schedule | None = None,
     *,
     outputs: Mapping[str, Distance] | Sequence[str] = (),
-    varied: Callable[[], Tensor] | None = None,
     state: Path | None = None,
     progress: Progress | None = None,
 ) -> TransplantReport:
@@ -43,7 +42,7 @@ def transplant(
         names: Modules to train against those of the same name; by default every registered block in `student`.
         schedule: Steps and learning rates.
         outputs: Modules, not swapped, whose outputs the joint steps match too, such as a head's last convolutions; a
-            mapping gives each its own distance, by default `unexplained`.
+            mapping gives each its own distance, by default `unexplained`. A swapped head is taught by its own outputs.
         state: A file to save progress to every 50 steps and to go on from; removed at the end.
         progress: Called after each step with phase, step, steps and loss.
 
@@ -56,18 +55,20 @@ def transplant(
     if not names and not heads:
         raise ValueError(f"{type(student).__name__} has no light block to train; swap some with replace() first")
     known = dict(teacher.named_modules())
-    if missing := [name for name in (*names, *outputs) if name not in known]:
+    if missing := [name for name in (*names, *heads, *outputs) if name not in known]:
         raise ValueError(f"{missing[0]} is in the student but not in the teacher; their modules must be aligned")
-    distances = outputs if isinstance(outputs, Mapping) else dict.fromkeys(outputs, unexplained)
+    distances = dict(outputs) if isinstance(outputs, Mapping) else dict.fromkeys(outputs, unexplained)
+    for name in heads:
+        if not any(watched.startswith(f"{name}.") for watched in distances):
+            distances |= of_head(name, known[name], student.get_submodule(name))
     torch.manual_seed(schedule.seed)
     with evaluated(teacher), torch.enable_grad():
-        pair = Pair(teacher, student, names, outputs, heads)
+        pair = Pair(teacher, student, names, distances, heads)
         copied = copy_untouched(teacher, student)
         pair.check(batches())
         for name, block in pair.blocks.items():
             inherit(measured(teacher, pair.replaced[name], batches), block)
-        streams = batches, varied or batches
-        alone, in_place = Lessons(pair, distances, streams, schedule, progress or (lambda *_: None), state).run()
+        alone, in_place = Lessons(pair, distances, batches, schedule, progress or (lambda *_: None), state).run()
     return TransplantReport(alone, in_place, copied)
 
 

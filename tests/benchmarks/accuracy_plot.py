@@ -1,9 +1,10 @@
 """Accuracy over speed: a panel a runtime, a dot a model with its seeds' spread.
 
 Usage: python tests/benchmarks/accuracy_plot.py RUNS.json --speed report/results.json --plot FILE.png [--test]
+       [--where optimizer=SGD epochs=60]
 
 RUNS.json is written by `accuracy.py --results`, `results.json` by `yolo-plugins compare` of the same models. Models are
-matched by the names of their YAMLs.
+matched by the names of their YAMLs. `--where` picks the runs of one schedule by their arguments.
 """
 
 import argparse
@@ -21,8 +22,14 @@ def main() -> None:
     parser.add_argument("--speed", type=Path, required=True)
     parser.add_argument("--plot", type=Path, required=True)
     parser.add_argument("--test", action="store_true", help="the accuracy on the test images")
+    parser.add_argument("--where", nargs="+", default=[], metavar="KEY=VALUE", help="arguments that runs must have")
     args = parser.parse_args()
-    runs = json.loads(args.runs.read_text(encoding="utf-8"))
+    wanted = dict(pair.split("=", 1) for pair in args.where)
+    runs = [
+        run
+        for run in json.loads(args.runs.read_text(encoding="utf-8"))
+        if all(str(run["arguments"].get(key)) == value for key, value in wanted.items())
+    ]
     speed = times_as_fast(json.loads(args.speed.read_text(encoding="utf-8")))
     scores = by_model(runs, "test" if args.test else "val")
     write(args.plot, lambda file: plot(scores, speed, file))

@@ -9,8 +9,8 @@ from yolo_plugins.rows.yaml_files import stock_file
 from yolo_plugins.training.series import Run
 
 SIXTY: dict[str, Any] = {"epochs": 60, "batch": 16, "pretrained": False, "amp": False, "workers": 0, "plots": False}
-LONG = {**SIXTY, "epochs": 200, "patience": 50}
 SGD = {"optimizer": "SGD", "lr0": 0.01, "momentum": 0.937}
+LONG = {**SIXTY, **SGD, "epochs": 200, "patience": 50}
 
 MODELS = {
     "yolov8n": "yolov8n.yaml",
@@ -59,13 +59,20 @@ def base(files: Path, only: tuple[str, ...] = ("yolov8n", "Ultralytics' ghost", 
 
 def long(files: Path) -> Iterator[Any]:
     for label in ("yolov8n", "lite"):
-        yield f"{label}, 200 epochs", MODELS[label], (0,), LONG
+        yield f"{label}, 200 epochs", MODELS[label], (0, 1), LONG
 
 
 def sgd(files: Path) -> Iterator[Any]:
     for label, model in MODELS.items():
-        seeds = (0,) if label in ("dwconv", "shuffle", "se") else THREE
-        yield f"{label} with SGD", named(model, files), seeds, {**SIXTY, **SGD}
+        yield f"{label} with SGD", named(model, files), THREE, {**SIXTY, **SGD}
+
+
+def families(files: Path) -> Iterator[Any]:
+    """Lite and stock of the other families, and of larger scales with one seed."""
+    for label in ("yolo11n", "yolo11n-lite", "yolo26n", "yolo26n-lite"):
+        yield label, f"{label}.yaml", THREE, {**SIXTY, **SGD}
+    for label in ("yolov8s", "yolov8s-lite", "yolov8m-lite"):
+        yield label, f"{label}.yaml", (0,), {**SIXTY, **SGD}
 
 
 def others(files: Path) -> Iterator[Any]:
@@ -74,14 +81,14 @@ def others(files: Path) -> Iterator[Any]:
 
 
 DESIGNS = (
-    "reg1", "reg8", "depthwise-8", "head3", "shared-reg8", "merged-reg8", "depthwise-8-shared-reg8",
+    "base", "reg1", "reg8", "depthwise-8", "head3", "shared-reg8", "merged-reg8", "depthwise-8-shared-reg8",
     "depthwise-8-merged-reg8", "stage3-depthwise-8-shared3-reg8", "stage3-depthwise-8-head3-reg1",
     "stage3-depthwise-8-merged3-reg12", "stage3-depthwise-8-neck128-merged3-reg12",
 )  # fmt: skip
 """Of lite_designs.py, those that are trained."""
 
 KEPT = (
-    "merged-reg8", "shared-reg8", "depthwise-8-merged-reg8", "stage3-depthwise-8-merged3-reg12",
+    "base", "merged-reg8", "shared-reg8", "depthwise-8-merged-reg8", "stage3-depthwise-8-merged3-reg12",
     "stage3-depthwise-8-neck128-merged3-reg12",
 )  # fmt: skip
 """Those trained with further seeds."""
@@ -145,6 +152,7 @@ SERIES = {
     "base": base,
     "long": long,
     "sgd": sgd,
+    "families": families,
     "others": others,
     "blocks": blocks,
     "best-blocks": best_blocks,

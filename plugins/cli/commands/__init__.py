@@ -21,6 +21,7 @@ COMMANDS = (
     "transplant",
     "quantize",
     "compare",
+    "ablate",
     "search",
     "demo",
 )

@@ -14,6 +14,7 @@ import argparse
 from dataclasses import fields
 
 from ...comparing import Settings
+from ..devices import require_activation
 
 HELP = "export models, measure them side by side, show which to deploy"
 
@@ -59,24 +60,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     from ...comparing import Budget, answer, compare, warnings, winner
+    from ...training.arguments import parse
 
     budget = Budget(args.max_ms, args.max_mb, args.min_map)
     asked = {field.name: getattr(args, field.name) for field in fields(Settings)}
-    train = None if args.train is None else _arguments(args.train)
+    train = None if args.train is None else parse(args.train, "--train ")
+    require_activation(train or {})
     rows = compare(args.models, Settings(**{**asked, "budget": budget, "train": train}))
     print("\n".join([*answer(rows, budget), *warnings(rows)]))
     print(f"report: {args.output}/report.html")
     return 1 if budget and winner(rows, budget) is None else 0
-
-
-def _arguments(texts: list[str]) -> dict[str, object]:
-    """`epochs=3 optimizer=SGD device=0,1` as keyword arguments."""
-    import yaml
-
-    arguments: dict[str, object] = {}
-    for text in texts:
-        key, given, value = text.partition("=")
-        if not given or not key.isidentifier():
-            raise ValueError(f"--train takes KEY=VALUE, such as epochs=3, not {text!r}")
-        arguments[key] = value if "," in value else yaml.safe_load(value)
-    return arguments
