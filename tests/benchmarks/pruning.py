@@ -69,12 +69,15 @@ def pruned(network: Any, ratio: float, imgsz: int = 64) -> Any:
             network.model[i] = Halves(row)
     head = network.model[-1]
     outputs = [branch[-1] for branches in (head.cv2, head.cv3) for branch in branches]
+    # A layer that would be left with fewer than ROUND channels is not pruned at all otherwise.
+    shares = {m: max(0.0, min(ratio, 1 - ROUND / m.out_channels)) for m in network.modules() if isinstance(m, nn.Conv2d)}
     with evaluated(network), torch.enable_grad():
         torch_pruning.pruner.BasePruner(
             network,
             torch.rand(1, 3, imgsz, imgsz),
             importance=torch_pruning.importance.GroupMagnitudeImportance(p=2),
             pruning_ratio=ratio,
+            pruning_ratio_dict=shares,
             ignored_layers=[*outputs, head.dfl],
             round_to=ROUND,
         ).step()
