@@ -18,9 +18,9 @@ from yolo_plugins.cli import main
 from yolo_plugins.heads.branches import FORMS
 from yolo_plugins.models.building import load
 from yolo_plugins.training.images import find_images, image_batches
-from yolo_plugins.transplanting.checkpoint import transplant_checkpoint
+from yolo_plugins.transplanting.checkpoint import Light, transplant_checkpoint
+from yolo_plugins.transplanting.classes import with_classes
 from yolo_plugins.transplanting.distances import unexplained
-from yolo_plugins.transplanting.recording import Pair, swapped_blocks
 from yolo_plugins.transplanting.starting import inherit
 
 SHORT = Schedule(block_steps=3, joint_steps=3, recalibration=2)
@@ -109,7 +109,7 @@ def test_unexplained_is_one_for_the_mean_and_nought_for_the_target():
 def test_a_checkpoint_becomes_a_light_one_that_ultralytics_takes(checkpoint, images, tmp_path):
     kept, output = checkpoint.read_bytes(), tmp_path / "init.pt"
     report, (before, after) = transplant_checkpoint(
-        checkpoint, images, output, swap="ghost", imgsz=64, batch=2, schedule=SHORT
+        checkpoint, images, output, Light("ghost"), imgsz=64, batch=2, schedule=SHORT
     )
     assert after < before
     assert len(report.in_place) == 13
@@ -122,13 +122,12 @@ def test_a_checkpoint_becomes_a_light_one_that_ultralytics_takes(checkpoint, ima
     rebuilt.load_state_dict(light.state_dict())
 
 
-def test_a_light_head_learns_by_its_branches_with_what_they_share(checkpoint, images, tmp_path):
+def test_a_light_head_learns_from_the_teachers_outputs_whatever_its_branches_share(checkpoint, images, tmp_path):
     losses = []
     arguments = {"imgsz": 64, "batch": 2, "schedule": Schedule(block_steps=12, joint_steps=3, recalibration=2)}
-    report, _ = transplant_checkpoint(
-        checkpoint, images, tmp_path / "init.pt", swap="lite", progress=lambda *at: losses.append(at[-1]), **arguments
+    transplant_checkpoint(
+        checkpoint, images, tmp_path / "init.pt", Light("lite"), progress=lambda *at: losses.append(at[-1]), **arguments
     )
-    assert {f"model.22.{part}.{i}" for part in ("cv2", "cv3") for i in range(3)} < report.alone.keys()
     assert losses[11] < losses[0]
     light = load(tmp_path / "init.pt")[0].model[-1]
     assert (light.reg_max, light.stem[0][0].conv.kernel_size) == (12, (3, 3))
@@ -136,25 +135,14 @@ def test_a_light_head_learns_by_its_branches_with_what_they_share(checkpoint, im
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("reg_max", [1, 12, 16])
-def test_a_light_head_of_fewer_distances_is_taught_as_many_of_the_teachers(form, reg_max):
+def test_in_any_model_a_light_head_is_taught_by_itself(form, reg_max):
     teacher = nn.Sequential(Levels(), Detect(3, ch=(16, 32)))
     student = nn.Sequential(Levels(), LiteDetect([16, 32], 3, reg_max, 3, form=form))
-    watched = ["1.cv2.0.2", "1.cv3.0.2"]
-    pair = Pair(teacher.eval(), student.eval(), swapped_blocks(student), watched)
-    assert list(pair.blocks) == ["1.cv2.0", "1.cv2.1", "1.cv3.0", "1.cv3.1"]
+    losses = []
+    schedule = Schedule(block_steps=30, joint_steps=0, recalibration=1)
     x = torch.rand(2, 3, 64, 64)
-    pair.check(x)
-    theirs, ours = pair.theirs(x), pair.ours(x)
-    for name, block in pair.blocks.items():
-        torch.testing.assert_close(block(*theirs[name][0]), ours[name][1], msg=f"{name} is what it is in its place")
-    assert all(ours[name][1].shape == theirs[name][1].shape for name in watched), "the outputs are met by name"
-
-
-def test_a_mean_distance_is_that_of_the_distribution():
-    head = LiteDetect([16], 3, reg_max=1)
-    logits = torch.full((1, 64, 2, 2), -30.0)
-    logits[:, [3, 16 + 7, 32, 48 + 15]] = 30.0
-    torch.testing.assert_close(head.matched("cv2.0", logits)[0, :, 0, 0], torch.tensor([3.0, 7.0, 0.0, 15.0]))
+    transplant(teacher, student, lambda: x, schedule=schedule, progress=lambda *at: losses.append(at[-1]))
+    assert losses[-1] < losses[0]
 
 
 class Levels(nn.Module):
@@ -174,28 +162,40 @@ class Levels(nn.Module):
 def test_every_layer_that_is_not_swapped_is_the_teachers_before_the_joint_steps(checkpoint, images, tmp_path, swap):
     output = tmp_path / "init.pt"
     short = Schedule(block_steps=1, joint_steps=0, recalibration=1)
-    transplant_checkpoint(checkpoint, images, output, swap=swap, imgsz=64, batch=2, schedule=short)
+    transplant_checkpoint(checkpoint, images, output, Light(swap), imgsz=64, batch=2, schedule=short)
     light, teacher = (dict(load(file)[0].named_parameters()) for file in (output, checkpoint))
     untouched = [name for name in teacher if name.startswith(("model.0.", "model.3.", "model.22."))]
     assert all(torch.equal(light[name].half(), teacher[name].half()) for name in untouched)
 
 
-def test_another_number_of_classes_begins_the_head_anew_and_says_so(checkpoint, images, tmp_path, caplog):
-    output = tmp_path / "init.pt"
-    with caplog.at_level("INFO", logger="ultralytics"):
-        transplant_checkpoint(checkpoint, images, output, swap="se", imgsz=64, batch=2, nc=3, schedule=SHORT)
-    assert "head: 80 classes → 3; its last layers begin anew" in caplog.text
-    light = load(output)[0]
-    assert light.model[-1].nc == light.yaml["nc"] == 3
+def test_another_number_of_classes_begins_them_anew_and_says_so(checkpoint, images, tmp_path):
+    output, light = tmp_path / "init.pt", Light("se", names={0: "cat", 1: "dog", 2: "class 7"})
+    report, _ = transplant_checkpoint(checkpoint, images, output, light, imgsz=64, batch=2, schedule=SHORT)
+    assert str(report).endswith("classes: 80 → 3; class 7 known to the teacher, cat dog learned anew")
+    network = load(output)[0]
+    assert network.model[-1].nc == network.yaml["nc"] == 3
     assert YOLO(output).predict(np.zeros((64, 64, 3), np.uint8), imgsz=64, verbose=False)
+
+
+def test_classes_in_another_order_are_found_by_name(checkpoint):
+    network = load(checkpoint)[0]
+    order = {number: f"class {79 - number}" for number in range(80)}
+    other, said = with_classes(network, order)
+    assert said.startswith("classes: 80 → 80; class 79 class 78")
+    x = torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        before, after = (model.eval()(x)[0] for model in (network, other))
+    torch.testing.assert_close(after[:, 4:], before[:, 4:].flip(1))
+    torch.testing.assert_close(after[:, :4], before[:, :4])
+    assert with_classes(network, network.names) == (network, "")
 
 
 def test_an_aligned_yaml_may_be_given_and_another_is_refused(checkpoint, images, tmp_path):
     output = tmp_path / "init.pt"
-    transplant_checkpoint(checkpoint, images, output, model="yolov8-se.yaml", imgsz=64, batch=2, schedule=SHORT)
+    transplant_checkpoint(checkpoint, images, output, Light(model="yolov8-se.yaml"), imgsz=64, batch=2, schedule=SHORT)
     assert output.is_file()
     with pytest.raises(ValueError, match="must be aligned"):
-        transplant_checkpoint(checkpoint, images, tmp_path / "other.pt", model="yolo11.yaml", imgsz=64)
+        transplant_checkpoint(checkpoint, images, tmp_path / "other.pt", Light(model="yolo11.yaml"), imgsz=64)
 
 
 @pytest.mark.parametrize(
@@ -213,7 +213,7 @@ def test_a_light_yaml_of_other_channels_or_strides_is_refused_by_its_row(
     file = tmp_path / "yolov8-mine.yaml"
     file.write_text(yaml.safe_dump(cfg))
     with pytest.raises(ValueError, match=message):
-        transplant_checkpoint(checkpoint, images, tmp_path / "init.pt", model=str(file), imgsz=64)
+        transplant_checkpoint(checkpoint, images, tmp_path / "init.pt", Light(model=str(file)), imgsz=64)
     assert not (tmp_path / "init.pt").exists()
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from ..training.environment import peak_memory
 from .bursts import Bursts
 from .pipeline import Pipeline, final, named, read
 from .runtimes import LOADERS, exact_openvino, import_mnn, openvino_default
@@ -129,21 +130,6 @@ def takes_data(form: str) -> bool:
     table = export_formats()
     taken = dict(zip(table["Argument"], table.get("Arguments", []), strict=False))
     return "data" in taken.get(form, ()) or not any("data" in arguments for arguments in taken.values())
-
-
-def peak_memory() -> float:
-    """Largest resident size of this process so far, in megabytes (10⁶ bytes)."""
-    try:
-        # Not ru_maxrss: Linux lets a process inherit its parent's there.
-        for line in Path("/proc/self/status").read_text().splitlines():
-            if line.startswith("VmHWM"):
-                return int(line.split()[1]) * 1024 / 1e6
-    except OSError:
-        pass
-    import psutil
-
-    memory = psutil.Process().memory_info()
-    return float(getattr(memory, "peak_wset", memory.rss)) / 1e6
 
 
 def answer(requests: Requests, request: str, arguments: dict[str, Any]) -> dict[str, Any]:

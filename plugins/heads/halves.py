@@ -1,15 +1,12 @@
-"""Ultralytics' heads made light: their branches replaced, shared within each half, and told of to who teaches them."""
+"""Ultralytics' heads made light: their branches replaced, and shared within each half."""
 
 from __future__ import annotations
 
 import copy
 import inspect
-import re
-from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any, cast
 
-import torch
 import ultralytics
 from torch import Tensor, nn
 from ultralytics.nn.modules import DFL, Detect, head
@@ -119,33 +116,3 @@ class LightHead:
         """Make the one-to-one half, where there is one, from the one-to-many half."""
         for name in [name for name in self._modules if name.startswith("one2one_")]:
             setattr(self, name, copy.deepcopy(getattr(self, name.removeprefix("one2one_"))))
-
-    def branches(self) -> dict[str, nn.Module]:
-        """Its parts that each make one map of one, with what they share, by their names in the stock head."""
-        found: dict[str, nn.Module] = {}
-        for name, branches in self._modules.items():
-            half = re.fullmatch(r"(one2one_)?cv\d+", name)
-            if half is None or not isinstance(branches, nn.ModuleList):
-                continue
-            for i, branch in enumerate(branches):
-                if next(branch.parameters(), None) is not None:  # none: another part goes on from what is shared
-                    found[f"{name}.{i}"] = self.with_stem(branch, i, half[1] or "")
-        return found
-
-    def with_stem(self, part: nn.Module, i: int, half: str = "") -> nn.Module:
-        """A part for map i with what its half shares before it."""
-        stem: Any = self._modules.get(f"{half}stem")
-        return part if stem is None else nn.Sequential(OrderedDict(stem=stem[i], part=part))
-
-    def matched(self: Any, name: str, theirs: Tensor) -> Tensor:
-        """What one of its parts is to make where the stock head's part of that name makes `theirs`.
-
-        The same but for distances, when this head has fewer: the first `reg_max` of each side, or their mean for one.
-        """
-        if not name.startswith(("cv2.", "one2one_cv2.")) or theirs.shape[1] <= 4 * self.reg_max:
-            return theirs
-        sides = theirs.unflatten(1, (4, -1))
-        if self.reg_max > 1:
-            return sides[:, :, : self.reg_max].flatten(1, 2)
-        steps = torch.arange(sides.shape[2], device=theirs.device, dtype=theirs.dtype)
-        return torch.einsum("bsnhw,n->bshw", sides.softmax(2), steps)

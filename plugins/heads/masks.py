@@ -43,11 +43,6 @@ class _Masks(LightHead):
         """What makes prototypes from maps of c1 channels."""
         return LiteProto(c1[0], npr, nm, act)
 
-    def branches(self) -> dict[str, nn.Module]:
-        """Its parts that each make one map of one, with what they share, by their names in the stock head."""
-        proto = self.proto if self.halves == 2 else self.with_stem(self.proto, 0)
-        return {**super().branches(), "proto": proto}
-
 
 _MASKS = (
     "sum(k**2*c + 2*c + c*m + 2*m + m*nm + nm for c in c1)"
@@ -94,10 +89,6 @@ class LiteSegment26(_Masks, parent("Segment26")):  # type: ignore[misc]
     def prototypes(self, c1: Sequence[int], npr: int, nm: int, nc: int, act: Act) -> nn.Module:
         """What makes prototypes from maps of c1 channels."""
         return LiteProto26(c1, npr, nm, nc, act)
-
-    def branches(self) -> dict[str, nn.Module]:
-        """Its parts that each make one map of one, with what they share, by their names in the stock head."""
-        return {name: branch for name, branch in super().branches().items() if name != "proto"}
 
 
 @part

@@ -15,7 +15,7 @@ from ..rows.description import image_channels, rows_of
 from ..rows.stock_base import find_base
 from ..rows.yaml_files import with_scale
 from ..tables import change, columns
-from ..transplanting.checkpoint import rebuilt
+from ..transplanting.students import rebuilt
 
 MAX_IMAGE = 4096
 

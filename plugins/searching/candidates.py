@@ -12,7 +12,7 @@ from ..blocks.registry import BLOCKS, PREFIX, spec_of
 from ..rows.stock_base import stock_head
 from ..swapping.recipes import Recipe, Rule
 from ..swapping.row_edits import RowEdit, reasons
-from ..transplanting.checkpoint import recipe_edits
+from ..transplanting.students import recipe_edits
 
 RELU = {"act": "relu"}
 USUAL: dict[str, tuple[Rule, ...]] = {

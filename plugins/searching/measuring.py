@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..comparing import Bench, Ratio, Store, fingerprint, ratio
 from ..swapping.row_edits import RowEdit
-from ..transplanting.checkpoint import one_scale
+from ..transplanting.students import one_scale
 from .candidates import STOCK
 from .finding import Alone, Choice
 from .networks import deployed, edited, image, inputs_of_rows, row_alone

@@ -13,7 +13,7 @@ from ..models.building import build, load, quiet
 from ..rows.description import image_channels
 from ..swapping.row_edits import RowEdit, apply_edits
 from ..training.norm_statistics import measured_norms
-from ..transplanting.checkpoint import one_scale, rebuilt
+from ..transplanting.students import one_scale, rebuilt
 from ..transplanting.recording import recorded
 
 DETECTIONS = 300

@@ -11,7 +11,7 @@ from ..files import write_text
 from ..rows.yaml_files import locate
 from ..swapping.yaml_text import written
 from ..tables import columns
-from ..transplanting.checkpoint import one_scale
+from ..transplanting.students import one_scale
 from .candidates import STOCK, candidates, edits_of
 from .finding import Found, find
 from .measuring import Machine

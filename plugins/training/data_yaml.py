@@ -44,6 +44,13 @@ def description(path: Path, option: str = "--data ") -> dict[str, Any]:
     return content
 
 
+def class_names(content: dict[str, Any]) -> dict[int, str]:
+    """The classes of a data YAML by number; those without names are called after their numbers."""
+    names = content.get("names") or range(int(content["nc"]))
+    pairs = names.items() if isinstance(names, dict) else enumerate(names)
+    return {int(number): str(name) for number, name in pairs}
+
+
 def split_images(content: dict[str, Any], path: Path, split: str) -> list[Path]:
     """The images of a split, `train` or `val`, of the data YAML at `path` that says `content`.
 

@@ -1,4 +1,4 @@
-"""The environment variables and settings that processes which train, validate and measure run with."""
+"""What processes which train, validate and measure run with: environment variables and settings; and their memory."""
 
 from __future__ import annotations
 
@@ -37,3 +37,16 @@ def _settings(home: Path) -> None:
     if not (home / "settings.json").exists():
         quiet = {key: False if isinstance(value, bool) else value for key, value in SETTINGS.items()}
         (home / "settings.json").write_text(json.dumps(quiet), encoding="utf-8")
+
+
+def peak_memory() -> float:
+    """Largest resident size of this process so far, in megabytes (10⁶ bytes)."""
+    try:
+        # Not ru_maxrss: Linux lets a process inherit its parent's there.
+        lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+        return next(int(line.split()[1]) * 1024 / 1e6 for line in lines if line.startswith("VmHWM"))
+    except (OSError, StopIteration):
+        import psutil
+
+        memory = psutil.Process().memory_info()
+        return float(getattr(memory, "peak_wset", memory.rss)) / 1e6

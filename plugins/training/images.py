@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 SUFFIXES = {".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
-CACHED = 4096
-"""Reduced images kept in memory."""
+KEPT = 2**30
+"""Bytes of reduced images kept in memory."""
 
 
 def find_images(folder: str | Path) -> list[Path]:
@@ -36,7 +36,12 @@ def find_images(folder: str | Path) -> list[Path]:
 
 
 def image_batches(
-    files: list[Path], size: int, batch: int, *, vertical_flips: bool = False, seed: int = 0
+    files: list[Path],
+    size: int,
+    batch: int,
+    *,
+    vertical_flips: bool = False,
+    seed: int = 0,
 ) -> Callable[[], Tensor]:
     """A function that gives a batch (B, 3, H, W) of RGB in [0, 1] at each call, shuffled anew in each round.
 
@@ -47,7 +52,7 @@ def image_batches(
         ValueError: a file that is no image, named.
     """
     generator = torch.Generator().manual_seed(seed)
-    load = lru_cache(CACHED)(partial(read_image, size=size))
+    load = lru_cache(max(1, KEPT // (3 * size**2)))(partial(read_image, size=size))
     order: list[int] = []
 
     def give() -> Tensor:
@@ -79,7 +84,7 @@ def read_image(path: Path, size: int) -> Tensor:
     scale = size / max(h, w)
     interpolation = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     image = cv2.resize(image, (max(1, round(w * scale)), max(1, round(h * scale))), interpolation=interpolation)
-    return torch.from_numpy(np.ascontiguousarray(image[..., ::-1].transpose(2, 0, 1)))
+    return torch.from_numpy(np.ascontiguousarray(image[..., ::-1])).permute(2, 0, 1)
 
 
 def padded(image: Tensor, h: int, w: int) -> Tensor:

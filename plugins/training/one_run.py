@@ -18,7 +18,8 @@ from typing import Any
 
 from ..files import write_text
 from .processes import ATTENDED, end_with_parent
-from .runs import train, validate
+from .resuming import trained
+from .runs import validate
 
 
 def main(folder: Path) -> None:
@@ -30,7 +31,8 @@ def main(folder: Path) -> None:
     order = json.loads((folder / "run.json").read_text(encoding="utf-8"))
     arguments: dict[str, Any] = {**order["arguments"], "seed": order["seed"]}
     start = time.time()
-    weights = _finished(folder) or _trained(folder, order, arguments)
+    as_it_is = order.get("as it is", False)
+    weights = trained(folder, order["model"], order["data"], as_it_is=as_it_is, **arguments)
     seconds = round(time.time() - start, 1)
     seen = {key: arguments[key] for key in ("imgsz", "batch", "device") if key in arguments}
     if not isinstance(seen.get("batch", 1), int) or seen.get("batch", 1) < 1:
@@ -44,35 +46,6 @@ def main(folder: Path) -> None:
     result = {**order, **scores, "best epoch": _best_epoch(folder), "seconds": seconds, "versions": versions()}
     shutil.rmtree(folder / "val", ignore_errors=True)
     write_text(folder / "result.json", json.dumps(result, indent=2) + "\n")
-
-
-def _trained(folder: Path, order: dict[str, Any], arguments: dict[str, Any]) -> Path:
-    last = folder / "train" / "weights" / "last.pt"
-    if last.is_file():
-        try:
-            return train(str(last), order["data"], resume=True)
-        except Exception as error:  # stopped while it was written, or a checkpoint of another release
-            print(f"{last} cannot be gone on with ({error}); this run begins again", flush=True)
-    shutil.rmtree(folder / "train", ignore_errors=True)
-    return train(order["model"], order["data"], project=str(folder), name="train", exist_ok=True, **arguments)
-
-
-def _finished(folder: Path) -> Path | None:
-    """The best weights of a training that came to its end."""
-    from ..models.building import load
-
-    best, last = (folder / "train" / "weights" / f"{name}.pt" for name in ("best", "last"))
-    if not last.is_file():
-        return None
-    import torch
-
-    try:
-        # Ultralytics takes the optimiser out of last.pt when a run has ended.
-        ended = torch.load(last, map_location="cpu", weights_only=False).get("optimizer") is None
-        load(best)
-    except Exception:
-        return None
-    return best if ended else None
 
 
 def _best_epoch(folder: Path) -> int:

@@ -11,12 +11,14 @@ PLAIN = {"plots": False}
 """What is passed where the caller says nothing else."""
 
 
-def train(model: Any, data: str | Path, **arguments: Any) -> Path:
+def train(model: Any, data: str | Path, *, as_it_is: bool = False, **arguments: Any) -> Path:
     """Train a model with Ultralytics' trainer.
 
     Args:
         model: A YAML or checkpoint, as `models.building.yolo` takes it, or an Ultralytics model, trained itself.
         data: Data YAML, or for classification a folder of classes.
+        as_it_is: Train the network that a checkpoint holds, where its YAML would build another: a pruned one, or one
+            with blocks inside its rows.
         arguments: Of Ultralytics' `train`, such as `epochs`, `imgsz`, `seed`, `device`, `project` and `name`.
 
     Returns:
@@ -27,9 +29,21 @@ def train(model: Any, data: str | Path, **arguments: Any) -> Path:
     """
     trained = _model(model)
     trained.add_callback("on_train_start", _channels_last_on_cpu)
-    trained.train(data=str(data), **{**PLAIN, **arguments})
+    trainer = _keeping_the_network(trained) if as_it_is else None
+    trained.train(trainer=trainer, data=str(data), **{**PLAIN, **arguments})
     best = Path(trained.trainer.best)
     return best if best.exists() else Path(trained.trainer.last)
+
+
+def _keeping_the_network(model: Any) -> Any:
+    """The trainer of a model's task, but for the network, which is the checkpoint's own when it goes on too."""
+    base: Any = model._smart_load("trainer")
+
+    class Keeping(base):  # type: ignore[misc]
+        def get_model(self, cfg: Any = None, weights: Any = None, verbose: bool = True) -> Any:
+            return weights if weights is not None else super().get_model(cfg, weights, verbose)
+
+    return Keeping
 
 
 def _channels_last_on_cpu(trainer: Any) -> None:

@@ -37,6 +37,7 @@ class Run:
         arguments: Further ones of Ultralytics' `train`, such as `epochs`, `imgsz` and `device`.
         data_digest: What the data are (`held_out.digest`), so that the same images elsewhere are the same run.
         validation: Arguments of Ultralytics' `val` afterwards, where they are to be others than those of `train`.
+        as_it_is: As `runs.train` takes it.
     """
 
     label: str
@@ -46,10 +47,12 @@ class Run:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     data_digest: str = ""
     validation: Mapping[str, Any] = field(default_factory=dict)
+    as_it_is: bool = False
 
     def folder(self, store: Path) -> Path:
         """Where this run lies in a store: the same model, data, seed and arguments always lie in the same place."""
-        kept = {key: value for key, value in self.arguments.items() if key not in PLACE}
+        kept = {key: _weights(value) for key, value in self.arguments.items() if key not in PLACE}
+        kept |= {"as it is": True} if self.as_it_is else {}
         data = self.data_digest or str(Path(self.data).resolve())
         parts = [_name(self.model), _content(self.model), data, self.seed, kept]
         parts += [dict(self.validation)] if self.validation else []
@@ -59,10 +62,11 @@ class Run:
     def order(self) -> dict[str, Any]:
         """What `one_run` is told."""
         model = self.model if self._by_name else str(Path(self.model).resolve())
-        validation = {"validation": dict(self.validation)} if self.validation else {}
+        more: dict[str, Any] = {"validation": dict(self.validation)} if self.validation else {}
+        more |= {"as it is": True} if self.as_it_is else {}
         data, arguments = str(Path(self.data).resolve()), dict(self.arguments)
         return {
-            "label": self.label, "model": model, "data": data, "seed": self.seed, "arguments": arguments, **validation
+            "label": self.label, "model": model, "data": data, "seed": self.seed, "arguments": arguments, **more
         }  # fmt: skip
 
     def content(self) -> bytes | None:
@@ -200,3 +204,8 @@ def _content(model: str) -> Any:
     if _is_yaml(model):
         return read_yaml(locate(model))
     return hashlib.sha256(Path(model).read_bytes()).hexdigest()[:16]
+
+
+def _weights(value: Any) -> Any:
+    """An argument that names a checkpoint, such as `pretrained` and `distill_model`, as what the file holds."""
+    return _content(value) if isinstance(value, str) and value.endswith(".pt") and Path(value).is_file() else value

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ..models.building import save_tensors
 from ..training.norm_statistics import measured_norms
 from .distances import Distance, unexplained
-from .recording import Pair
+from .recording import Pair, Record
 from .schedule import Progress, Schedule
 
 WARM_UP = 20
@@ -57,7 +57,8 @@ class Lessons:
         schedule, blocks = self.schedule, list(self.pair.blocks.values())
         self._go_on()
         if self.at.phase == "blocks":
-            self._teach(blocks, self._blocks_loss, schedule.block_steps, schedule.block_lr)
+            taught = [*blocks, *self.pair.heads.values()]
+            self._teach(taught, self._blocks_loss, schedule.block_steps, schedule.block_lr)
             self.at = Position("joint", alone=explained(self.pair, self.batches, alone=True))
             self._recalibrate()
             self._save()
@@ -71,8 +72,7 @@ class Lessons:
     def _teach(self, modules: list[nn.Module], loss_of: Callable[[Tensor], Tensor], steps: int, lr: float) -> None:
         for module in modules:
             module.train()
-        # Each once, though a head's branches share some.
-        parameters = list(dict.fromkeys(p for m in modules for p in m.parameters() if p.is_floating_point()))
+        parameters = [p for m in modules for p in m.parameters() if p.is_floating_point()]
         for parameter in parameters:
             parameter.requires_grad_(True)
         optimizer = torch.optim.AdamW(parameters, lr=lr, weight_decay=1e-2)
@@ -95,19 +95,22 @@ class Lessons:
         """Each block on its own: what the teacher's block was given, against what it made of it."""
         theirs = self.pair.theirs(images)
         losses = [unexplained(block(*theirs[name][0]), theirs[name][1]) for name, block in self.pair.blocks.items()]
+        if self.pair.heads:
+            losses.append(self._distance(self.pair.of_heads(theirs), theirs))
         return torch.stack(losses).sum()
+
+    def _distance(self, ours: Record, theirs: Record) -> Tensor:
+        """Of all outputs that both make: some parts of a head run in training alone, such as its one-to-many half."""
+        targets = {name: output for name, (_, output) in theirs.items()}
+        met = [name for name in self.outputs if name in ours and name in targets]
+        return torch.stack([self.outputs[name](ours[name][1], targets[name], targets) for name in met]).sum()
 
     def _joint_loss(self, images: Tensor) -> Tensor:
         """All blocks in their places, and the outputs: what the teacher's made of an image, against what they make."""
         theirs, ours = self.pair.theirs(images), self.pair.ours(images)
-        targets = {name: output for name, (_, output) in theirs.items()}
-        features = torch.stack([unexplained(ours[name][1], targets[name]) for name in self.pair.blocks]).mean()
-        # Some parts of a head run in training alone, such as its one-to-many half.
-        met = [name for name in self.outputs if name in ours and name in targets]
-        distances = [
-            self.outputs[n](ours[n][1], targets[n], targets) for n in met if ours[n][1].shape == targets[n].shape
-        ]
-        return features + self.schedule.outputs * torch.stack(distances).sum() if distances else features
+        features = [unexplained(ours[name][1], theirs[name][1]) for name in self.pair.blocks]
+        loss = self.schedule.features * torch.stack(features).mean() if features else images.new_zeros(())
+        return loss + self.schedule.outputs * self._distance(ours, theirs) if self.outputs else loss
 
     @torch.no_grad()
     def _recalibrate(self) -> None:

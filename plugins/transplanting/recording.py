@@ -9,15 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..blocks.registry import spec_of
-
 Record = dict[str, tuple[tuple[Any, ...], Tensor]]
 """By name, what a module was given and what came of it; modules that did not run are not in it."""
 
 
 def recorded(
-    model: Callable[[Tensor], Any],
-    x: Tensor,
+    model: Callable[[Any], Any],
+    x: Any,
     modules: Mapping[str, nn.Module],
     last: Mapping[str, nn.Module] | None = None,
 ) -> Record:
@@ -30,8 +28,10 @@ def recorded(
         inputs[name] = given
 
     def keep_output(name: str, _: nn.Module, __: tuple[Any, ...], output: Any) -> None:
-        # A copy, as what comes next may work in place: an activation, or a sum with the shortcut.
-        record[name] = inputs[name], output.clone() if isinstance(output, Tensor) else output
+        # Of a head's prototypes what only training has comes second. And a copy, as what comes next may work in place:
+        # an activation, or a sum with the shortcut.
+        first = output[0] if isinstance(output, tuple) else output
+        record[name] = inputs[name], first.clone() if isinstance(first, Tensor) else first
 
     hooks = [m.register_forward_pre_hook(partial(keep_inputs, name)) for name, m in modules.items()]
     hooks += [m.register_forward_hook(partial(keep_output, name)) for name, m in ends.items()]
@@ -47,34 +47,45 @@ class Pair:
     """A trained model and the same with swapped blocks, which are matched by name: blocks first, then outputs.
 
     Attributes:
-        blocks: The student's swapped blocks, of a head's branches with what they share before them.
-        replaced: What each of them stands for: a module, or a convolution with what came after it.
+        blocks: The student's swapped blocks.
+        heads: Its swapped heads, which are blocks of several outputs.
+        replaced: What each of the blocks stands for: a module, or a convolution with what came after it.
     """
 
-    def __init__(self, teacher: nn.Module, student: nn.Module, names: Iterable[str], outputs: Iterable[str]) -> None:
+    def __init__(
+        self,
+        teacher: nn.Module,
+        student: nn.Module,
+        names: Iterable[str],
+        outputs: Iterable[str],
+        heads: Iterable[str] = (),
+    ) -> None:
         self.teacher, self.student = teacher, student
-        ours, self._heads = dict(student.named_modules()), _heads(student)
-        parts = {f"{name}.{part}": m for name, head in self._heads.items() for part, m in head.branches().items()}
-        self.blocks = {name: (ours | parts)[name] for name in names}
+        ours = dict(student.named_modules())
+        self.blocks, self.heads = ({name: ours[name] for name in given} for given in (names, heads))
         spans = {name: _taken_in(teacher, student, name) for name in self.blocks}
         self.replaced = {name: span[0] if len(span) == 1 else nn.Sequential(*span) for name, span in spans.items()}
         self._last = {name: span[-1] for name, span in spans.items()}
         self._theirs = {name: teacher.get_submodule(name) for name in (*self.blocks, *outputs)}
         self._ours = {name: ours[name] for name in self._theirs if name in ours}
+        self._given = {name: teacher.get_submodule(name) for name in self.heads}
 
     @torch.no_grad()
     def theirs(self, images: Tensor) -> Record:
-        """What the teacher's modules are given for images, and what must come of it in the student."""
-        record = recorded(self.teacher, images, self._theirs, self._last)
-        for head, own in self._heads.items():
-            for name in [name for name in record if name.startswith(f"{head}.")]:
-                given, made = record[name]
-                record[name] = given, own.matched(name.removeprefix(f"{head}."), made)
-        return record
+        """What the teacher's modules are given for images, and what must come of it."""
+        return recorded(self.teacher, images, {**self._theirs, **self._given}, self._last)
 
     def ours(self, images: Tensor) -> Record:
         """What the student's are given in their places, and make of it."""
         return recorded(self.student, images, self._ours)
+
+    def of_heads(self, theirs: Record) -> Record:
+        """What the student's heads make of what the teacher's were given."""
+        record: Record = {}
+        for name, head in self.heads.items():
+            watched = {n: m for n, m in self._ours.items() if n.startswith(f"{name}.")}
+            record |= recorded(head, theirs[name][0][0], watched)
+        return record
 
     def check(self, images: Tensor) -> None:
         """Refuse blocks that make other shapes than what they stand for.
@@ -88,22 +99,6 @@ class Pair:
             if name not in record:
                 raise ValueError(f"{name} does not run when the model does, so there is nothing to learn from")
             check_shape(name, self._theirs[name], block, *record[name])
-
-
-def _heads(student: nn.Module) -> dict[str, Any]:
-    """The light heads in a model, which tell of their branches."""
-    return {name: m for name, m in student.named_modules() if hasattr(m, "branches") and hasattr(m, "matched")}
-
-
-def swapped_blocks(model: nn.Module) -> list[str]:
-    """Names of the registered blocks in a model, none inside another; a head is its branches, a map in and out each."""
-    names: list[str] = []
-    heads = _heads(model)
-    for name, module in model.named_modules():
-        if spec_of(type(module)) is None or any(name.startswith(f"{outer}.") for outer in [*names, *heads]):
-            continue
-        names += [f"{name}.{branch}" for branch in heads[name].branches()] if name in heads else [name]
-    return names
 
 
 def _taken_in(teacher: nn.Module, student: nn.Module, name: str) -> list[nn.Module]:
