@@ -104,7 +104,8 @@ class Trained:
 
 
 def whole(teacher: Path, data: Path, output: Path, **options: Any) -> whole_way.Outcome:
-    return whole_way.transplant_and_train(teacher, data, output, Light("se"), 3, schedule=SHORT, batch=2, **options)
+    options = {"schedule": SHORT, "options": {"batch": 2}, **options}
+    return whole_way.WholeWay(teacher, data, output, Light("se"), 3, **options).run()
 
 
 def test_the_teacher_is_beside_the_light_model_and_the_best_is_kept(

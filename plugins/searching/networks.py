@@ -13,8 +13,8 @@ from ..models.building import build, load, quiet
 from ..rows.description import image_channels
 from ..swapping.row_edits import RowEdit, apply_edits
 from ..training.norm_statistics import measured_norms
-from ..transplanting.students import one_scale, rebuilt
 from ..transplanting.recording import recorded
+from ..transplanting.students import one_scale, rebuilt
 
 DETECTIONS = 300
 """How many an end-to-end head gives, as Ultralytics' export has it."""

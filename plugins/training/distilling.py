@@ -17,12 +17,13 @@ def no_distillation(student: Any, teacher: Any) -> str:
 
     if "distill_model" not in DEFAULT_CFG_DICT:
         return f"Ultralytics {__version__} has no distill_model"
-    maps = []
+    maps: list[int] = []
     for model in (teacher, student):
-        head = model.model[-1]
+        head: Any = model.model[-1]
         if not isinstance(head, Detect):
             return f"distill_model takes models with boxes, and {type(head).__name__} has none"
-        maps.append(len(head.f))
+        rows: Any = head.f
+        maps.append(len(rows))
     if maps[0] != maps[1]:
         return f"the teacher's head takes {maps[0]} maps, the light model's {maps[1]}"
     return ""

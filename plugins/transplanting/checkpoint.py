@@ -60,7 +60,7 @@ def transplant_checkpoint(
         imgsz: Longer side of the images; by default what the checkpoint was trained at.
         batch: Images a step; with `vertical_flips`, for images without an up and down, mirrored top to bottom too.
         device: As torch names it.
-        schedule: Steps and learning rates; `progress` is told of each, as by `transplant`.
+        schedule: Steps and learning rates; `progress` is told of each.
 
     Returns:
         The report, and the parameters before and after.
@@ -76,14 +76,11 @@ def transplant_checkpoint(
     files = find_images(images) if isinstance(images, (str, Path)) else list(images)
     size = imgsz or int(train_args.get("imgsz") or 640)
     student = light_student(teacher, str(checkpoint), light.swap, light.model, light.keep_activations)
-    for model in (teacher, student):
-        model.to(torch.device(device), memory_format=torch.channels_last)
+    teacher, student = (model.to(device, memory_format=torch.channels_last) for model in (teacher, student))
     batches = image_batches(files, size, batch, vertical_flips=vertical_flips, seed=schedule.seed)
     state = output.with_name(f".{output.name}.partial")
-    report = transplant(
-        teacher, student, batches, None, schedule,
-        outputs=predictions(teacher, student), state=state, progress=progress,
-    )  # fmt: skip
+    watched = predictions(teacher, student)
+    report = transplant(teacher, student, batches, None, schedule, outputs=watched, state=state, progress=progress)
     counts = parameters(teacher), parameters(student)
     student = student.to("cpu", memory_format=torch.contiguous_format)
     if light.names is not None:

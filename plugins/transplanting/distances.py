@@ -65,11 +65,12 @@ def _of_maps(head: str, module: nn.Module) -> Sequence[tuple[str, Distance]]:
         if isinstance(branches, nn.ModuleList) and name.startswith(f"{half}cv"):
             classes = [f"{head}.{half}cv3.{i}" for i in range(len(branches))]
             for i in range(len(branches)):
-                given = {"classes": classes[i], "all_classes": classes}
                 kind = name.removeprefix(half)
                 distance: Distance = partial(_classes, all_classes=classes)
-                if kind != "cv3":
-                    distance = partial(_boxes, **given) if kind == "cv2" else partial(_where_seen, classes=classes[i])
+                if kind == "cv2":
+                    distance = partial(_boxes, classes=classes[i], all_classes=classes)
+                elif kind != "cv3":
+                    distance = partial(_where_seen, classes=classes[i])
                 found.append((f"{head}.{name}.{i}", distance))
         elif name == "proto":
             found.append((f"{head}.proto", unexplained))
@@ -117,7 +118,7 @@ def _boxes(
 
 
 class _sides:
-    """The four sides' distances from the anchor in strides, (B, 4, H, W), and, if there are, their log-distributions."""
+    """The four sides' distances from the anchor in strides, (B, 4, H, W), and their log-distributions, if there are."""
 
     def __init__(self, raw: Tensor) -> None:
         b, c, h, w = raw.shape

@@ -48,22 +48,8 @@ class Outcome:
     memory: float = 0.0
 
 
-def transplant_and_train(
-    checkpoint: Path,
-    data: Path,
-    output: Path,
-    light: Light,
-    epochs: int,
-    *,
-    images: Path | None = None,
-    imgsz: int | None = None,
-    schedule: Schedule | None = None,
-    arguments: Mapping[str, Any] | None = None,
-    device: str = "cpu",
-    progress: Progress | None = None,
-    note: Callable[[str], object] = print,
-    **options: Any,
-) -> Outcome:
+@dataclass
+class WholeWay:
     """Transplant, train with labels, and keep what is best on the validation images.
 
     All of it lies in a hidden folder beside the output until the end, and the same call takes it up from there.
@@ -79,62 +65,91 @@ def transplant_and_train(
         schedule: Steps and learning rates of the transplant.
         arguments: Further ones of Ultralytics' `train`.
         device: As torch names it.
+        options: Further ones of `transplant_checkpoint`, `batch` and `vertical_flips`.
         progress: Told of the transplant's steps.
         note: Told of each stage.
-        options: Further ones of `transplant_checkpoint`.
-
-    Raises:
-        ValueError, OSError: as `transplant_checkpoint`; data that do not fit; a stopped run of other settings.
     """
-    writable(output)
-    content, (teacher, train_args) = description(data), load(checkpoint)
-    light, schedule = replace(light, names=class_names(content)), schedule or Schedule()
-    size = imgsz or int(train_args.get("imgsz") or 640)
-    tuning = {**TUNING, "epochs": epochs, "imgsz": size, "seed": schedule.seed, "device": device, **(arguments or {})}
-    files = images or split_images(content, data, "train")
-    settings = {
-        "teacher": hashlib.sha256(checkpoint.read_bytes()).hexdigest(),
-        "to learn": [repr(light), str(files), asdict(schedule), options],
-        "to train": [str(data.resolve()), tuning],
-    }
-    folder = _folder(output, json.loads(json.dumps(settings, default=str)))
 
-    def score(model: Path) -> dict[str, float]:
-        seen = {"imgsz": size, "device": device, "project": str(folder / "val"), "verbose": False}
-        return validate(model, data, workers=0, **seen)
+    checkpoint: Path
+    data: Path
+    output: Path
+    light: Light
+    epochs: int
+    images: Path | None = None
+    imgsz: int | None = None
+    schedule: Schedule = field(default_factory=Schedule)
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    device: str = "cpu"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    progress: Progress | None = None
+    note: Callable[[str], object] = print
 
-    first, stages = folder / "light.pt", _Stages(folder / "stages.json")
-    if not stages.done("transplant"):
-        note(f"learning from {checkpoint}, without labels")
+    def run(self) -> Outcome:
+        """Do what is not done yet.
+
+        Raises:
+            ValueError, OSError: as `transplant_checkpoint`; data that do not fit; a stopped run of other settings.
+        """
+        writable(self.output)
+        content, (self._teacher, train_args) = description(self.data), load(self.checkpoint)
+        self.light = replace(self.light, names=class_names(content))
+        self.imgsz = self.imgsz or int(train_args.get("imgsz") or 640)
+        self._files = self.images or split_images(content, self.data, "train")
+        self._folder = _folder(self.output, json.loads(json.dumps(self._settings(), default=str)))
+        self._stages, first = _Stages(self._folder / "stages.json"), self._folder / "light.pt"
+        done = self._stages.once("transplant", lambda: self._transplanted(first))
+        outcome = Outcome(TransplantReport(**done["report"]), tuple(done["parameters"]))
+        measured = (
+            {"transplanted": first} if outcome.report.classes else {"teacher": self.checkpoint, "transplanted": first}
+        )
+        if outcome.report.classes:
+            outcome.notes.append("the teacher has other classes, so it is not measured")
+        outcome.scores = {name: self._scored(name, file) for name, file in measured.items()}
+        best = self._trained(first, outcome)
+        outcome.scores["trained"] = self._scored("trained", best)
+        outcome.kept = max(("trained", "transplanted"), key=lambda name: outcome.scores[name]["map"])
+        if outcome.kept == "transplanted":
+            outcome.notes.append("no epoch was better than the transplant itself, which is kept")
+        write_bytes(self.output, (best if outcome.kept == "trained" else first).read_bytes())
+        shutil.rmtree(self._folder)
+        outcome.memory = peak_memory()
+        return outcome
+
+    def _tuning(self) -> dict[str, Any]:
+        own = {"epochs": self.epochs, "imgsz": self.imgsz, "seed": self.schedule.seed, "device": self.device}
+        return {**TUNING, **own, **self.arguments}
+
+    def _settings(self) -> dict[str, Any]:
+        """What a stopped run must have been told to be taken up."""
+        return {
+            "teacher": hashlib.sha256(self.checkpoint.read_bytes()).hexdigest(),
+            "to learn": [repr(self.light), str(self._files), asdict(self.schedule), dict(self.options)],
+            "to train": [str(self.data.resolve()), self._tuning()],
+        }
+
+    def _transplanted(self, first: Path) -> dict[str, Any]:
+        self.note(f"learning from {self.checkpoint}, without labels")
+        place: dict[str, Any] = {"imgsz": self.imgsz, "device": self.device, "progress": self.progress}
         report, counts = transplant_checkpoint(
-            checkpoint, files, first, light,
-            imgsz=size, schedule=schedule, device=device, progress=progress, **options,
-        )  # fmt: skip
-        stages.keep("transplant", {"report": asdict(report), "parameters": counts})
-    done = stages.found["transplant"]
-    outcome = Outcome(TransplantReport(**done["report"]), tuple(done["parameters"]))
-    if outcome.report.classes:
-        outcome.notes.append("the teacher has other classes, so it is not measured")
-    elif not stages.done("teacher"):
-        stages.keep("teacher", score(checkpoint))
-    if not stages.done("transplanted"):
-        stages.keep("transplanted", score(first))
-    if reason := no_distillation(load(first)[0], teacher):
-        outcome.notes.append(f"trained without the teacher: {reason}")
-    else:
-        tuning["distill_model"] = str(checkpoint.resolve())
-    note(f"training with labels, epochs: {epochs}")
-    best = trained(folder, str(first), data, **tuning)
-    if not stages.done("trained"):
-        stages.keep("trained", score(best))
-    outcome.scores = {name: stages.found[name] for name in ("teacher", "transplanted", "trained") if stages.done(name)}
-    outcome.kept = max(("trained", "transplanted"), key=lambda name: outcome.scores[name]["map"])
-    if outcome.kept == "transplanted":
-        outcome.notes.append("no epoch was better than the transplant itself, which is kept")
-    write_bytes(output, (best if outcome.kept == "trained" else first).read_bytes())
-    shutil.rmtree(folder)
-    outcome.memory = peak_memory()
-    return outcome
+            self.checkpoint, self._files, first, self.light, schedule=self.schedule, **place, **self.options
+        )
+        return {"report": asdict(report), "parameters": counts}
+
+    def _scored(self, name: str, model: Path) -> dict[str, float]:
+        seen: dict[str, Any] = {"imgsz": self.imgsz, "device": self.device, "workers": 0, "verbose": False}
+        found: dict[str, float] = self._stages.once(
+            name, lambda: validate(model, self.data, project=str(self._folder / "val"), **seen)
+        )
+        return found
+
+    def _trained(self, first: Path, outcome: Outcome) -> Path:
+        tuning = self._tuning()
+        if reason := no_distillation(load(first)[0], self._teacher):
+            outcome.notes.append(f"trained without the teacher: {reason}")
+        else:
+            tuning["distill_model"] = str(self.checkpoint.resolve())
+        self.note(f"training with labels, epochs: {self.epochs}")
+        return trained(self._folder, str(first), self.data, **tuning)
 
 
 def _folder(output: Path, settings: Any) -> Path:
@@ -159,9 +174,9 @@ class _Stages:
         self.file = file
         self.found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
 
-    def done(self, name: str) -> bool:
-        return name in self.found
-
-    def keep(self, name: str, result: Any) -> None:
-        self.found[name] = result
-        write_text(self.file, json.dumps(self.found, indent=2) + "\n")
+    def once(self, name: str, make: Callable[[], Any]) -> Any:
+        """What the stage came to, now or when it was made."""
+        if name not in self.found:
+            self.found[name] = make()
+            write_text(self.file, json.dumps(self.found, indent=2) + "\n")
+        return self.found[name]

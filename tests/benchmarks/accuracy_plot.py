@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from yolo_plugins.files import write
+from yolo_plugins.inspection.latency import RUNTIMES
 from yolo_plugins.training.seeds import Spread, spread
 
 
@@ -71,8 +72,8 @@ def plot(scores: dict[str, Spread], speed: dict[str, dict[str, float]], file: Pa
             if model in scores:
                 score = scores[model]
                 panel.errorbar(ratio, score.mean, score.deviation or 0, fmt="o", capsize=3, label=model)
-        panel.set_title(runtime)
-        panel.set_xlabel("times as fast as the first")
+        panel.set_title(RUNTIMES.get(runtime, runtime))
+        panel.set_xlabel(f"times as fast as {next(iter(models))}")
         panel.grid(alpha=0.3)
         panel.margins(x=0.1, y=0.15)
     panels[0][0].set_ylabel("mAP50-95, trained from scratch")

@@ -70,7 +70,9 @@ def pruned(network: Any, ratio: float, imgsz: int = 64) -> Any:
     head = network.model[-1]
     outputs = [branch[-1] for branches in (head.cv2, head.cv3) for branch in branches]
     # A layer that would be left with fewer than ROUND channels is not pruned at all otherwise.
-    shares = {m: max(0.0, min(ratio, 1 - ROUND / m.out_channels)) for m in network.modules() if isinstance(m, nn.Conv2d)}
+    shares = {
+        m: max(0.0, min(ratio, 1 - ROUND / m.out_channels)) for m in network.modules() if isinstance(m, nn.Conv2d)
+    }
     with evaluated(network), torch.enable_grad():
         torch_pruning.pruner.BasePruner(
             network,

@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> None:
     from ...training.arguments import parse
     from ...transplanting import Schedule
     from ...transplanting.checkpoint import Light, transplant_checkpoint
-    from ...transplanting.whole_way import transplant_and_train
+    from ...transplanting.whole_way import WholeWay
 
     swap = swap_options.chosen(args)
     output = Path(args.output) if args.output else _beside(Path(args.checkpoint), swap, args.model)
@@ -75,11 +75,12 @@ def run(args: argparse.Namespace) -> None:
     options = {"imgsz": args.imgsz, "batch": args.batch, "vertical_flips": args.vertical_flips, "device": args.device}
     if args.epochs:
         arguments = parse(args.train, "--train ")
-        outcome = transplant_and_train(
+        place = {"imgsz": options.pop("imgsz"), "device": options.pop("device"), "options": options}
+        outcome = WholeWay(
             Path(args.checkpoint), Path(args.data), output, light, args.epochs,
             images=args.images and Path(args.images), schedule=schedule, arguments=arguments, progress=progress,
-            **options,
-        )  # fmt: skip
+            **place,
+        ).run()  # fmt: skip
         print(_told(outcome, args.epochs))
     else:
         paths = args.checkpoint, args.images, output
@@ -131,7 +132,8 @@ def _told(outcome: Outcome, epochs: int) -> str:
         "trained": f"then {epochs} epoch{'s' if epochs > 1 else ''} with labels",
     }
     rows = [["", "mAP50-95", "mAP50"]]
-    rows += [[titles[name], *(f"{score[key]:.3f}" for key in ("map", "map50"))] for name, score in outcome.scores.items()]
+    for name, score in outcome.scores.items():
+        rows.append([titles[name], *(f"{score[key]:.3f}" for key in ("map", "map50"))])
     lines = [f"\n{outcome.report}", "", columns(rows, right=[1, 2]), "", *outcome.notes]
     lines += [f"parameters {_fewer(*outcome.parameters)}", f"kept: {titles[outcome.kept]}"]
     return "\n".join([*lines, f"peak memory {outcome.memory:,.0f} MB"])
