@@ -1,33 +1,94 @@
-"""Everything that takes too long for the suite, one after another; each writes its result into the repository.
+"""Everything that takes too long for the suite, one after another; each part writes its result into the repository.
 
-Usage: python tests/long_run.py [versions] [soak] [tests]
+Usage: python tests/long_run.py [PART ...]
+
+What was run, for how long, and how it ended is kept in tests/benchmarks/results/long_run.md, where parts that were
+not run this time keep their last lines.
 """
 
 import argparse
+import os
+import re
 import subprocess
 import sys
+import time
+from datetime import date
 from pathlib import Path
 
-RUNS = {
+from yolo_plugins.files import write_text
+from yolo_plugins.tables import markdown
+
+ROOT = Path(__file__).parents[1]
+RESULT = ROOT / "tests" / "benchmarks" / "results" / "long_run.md"
+SLOW = ["-m", "pytest", "-m", "slow", "-n", "0", "-q"]
+PARTS = {
     "versions": ["tests/version_matrix.py"],
     "soak": ["tests/benchmarks/soak.py", "-o", "tests/benchmarks/results/soak.md"],
-    "tests": ["-m", "pytest", "-m", "slow", "-n", "0"],
+    "recipes": ["tests/benchmarks/recipe_table.py", "-o", "docs/recipe-table.md"],
+    "networks": [*SLOW, "tests/test_network_training.py", "tests/test_networks.py", "tests/test_imagenet.py"],
+    "exports": [*SLOW, "tests", "-k", "export or every_model_yaml or 8_bits"],
+    "processes": [*SLOW, "tests/test_processes.py", "tests/test_compare.py", "tests/test_ablate.py"],
+    "faults": [*SLOW, "tests/test_faults.py"],
+    "tests": SLOW,
 }
+"""By name, what Python is told; `tests` is all slow tests, those of the parts before it too."""
+USUAL = [name for name in PARTS if name not in ("networks", "exports", "processes")]
+HEADINGS = ["part", "command", "date", "minutes", "result"]
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("runs", nargs="*", metavar="RUN", help=f"of {', '.join(RUNS)}; by default all")
-    chosen = parser.parse_args().runs or list(RUNS)
-    if unknown := [name for name in chosen if name not in RUNS]:
-        parser.error(f"{unknown[0]} is not one of {', '.join(RUNS)}")
-    failed = []
+    parser.add_argument(
+        "parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; by default {', '.join(USUAL)}"
+    )
+    chosen = parser.parse_args().parts or USUAL
+    if unknown := [name for name in chosen if name not in PARTS]:
+        parser.error(f"{unknown[0]} is not one of {', '.join(PARTS)}")
+    rows, failed = kept(), []
     for name in chosen:
-        print(f"== {name}: python {' '.join(RUNS[name])}", flush=True)
-        if subprocess.run([sys.executable, *RUNS[name]], cwd=Path(__file__).parents[1]).returncode:
-            failed.append(name)
+        print(f"== {name}: python {' '.join(PARTS[name])}", flush=True)
+        begin = time.monotonic()
+        status, last = run(PARTS[name])
+        failed += [name] * bool(status)
+        ended = last if not status else f"**failed**, exit code {status}: {last}"
+        minutes = f"{(time.monotonic() - begin) / 60:.0f}"
+        rows[name] = [name, f"`python {' '.join(PARTS[name])}`", f"{date.today()}", minutes, ended]
+        write_text(RESULT, page(rows))
+    left = [name for name in PARTS if name not in chosen]
+    print(f"run: {', '.join(chosen)}; not run: {', '.join(left) or 'nothing'}; {RESULT.relative_to(ROOT)} has all")
     print(f"failed: {', '.join(failed)}" if failed else "all as they should be")
     return int(bool(failed))
+
+
+def run(command: list[str]) -> tuple[int, str]:
+    """Exit code and last line of a part, whose output is shown as it comes."""
+    environment = {**os.environ, "KILLS": os.environ.get("KILLS", "10")}
+    with subprocess.Popen(
+        [sys.executable, *command],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        last = ""
+        for line in process.stdout:
+            print(line, end="", flush=True)
+            last = line.strip() or last
+    return process.returncode, re.sub(r"^=+ | =+$", "", last)
+
+
+def kept() -> dict[str, list[str]]:
+    """The lines that the page has, by part."""
+    text = RESULT.read_text(encoding="utf-8") if RESULT.exists() else ""
+    rows = (re.split(r" \| ", line.strip("| \n")) for line in text.splitlines() if line.startswith("| "))
+    return {row[0]: row for row in rows if row[0] in PARTS}
+
+
+def page(rows: dict[str, list[str]]) -> str:
+    lines = [rows.get(name, [name, f"`python {' '.join(PARTS[name])}`", "", "", "not run"]) for name in PARTS]
+    return f"# The long run\n\nMade by `python tests/long_run.py`.\n\n{markdown([HEADINGS, *lines], [3])}\n"
 
 
 if __name__ == "__main__":
