@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +22,8 @@ def write(path: Path, save: Callable[[Path], object], *, force: bool = True) -> 
         raise FileExistsError(f"{path} exists; --force replaces it, -o gives another name")
     if not path.absolute().parent.is_dir():
         raise FileNotFoundError(f"the folder of {path} does not exist")
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.absolute().parent)
+    folder = path.absolute().parent
+    handle, name = tempfile.mkstemp(prefix=unfinished(path.stem, folder), suffix=path.suffix, dir=folder)
     os.close(handle)
     try:
         save(Path(name))
@@ -31,6 +34,25 @@ def write(path: Path, save: Callable[[Path], object], *, force: bool = True) -> 
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def unfinished(name: str, folder: Path) -> str:
+    """What names of files and folders begin with that this process has not finished in a folder.
+
+    What processes that were killed have left there under such names is removed.
+    """
+    begin = f".{name}-"
+    for entry in os.scandir(folder) if folder.is_dir() else ():
+        if entry.name.startswith(begin) and (found := re.match(r"(\d+)-", entry.name[len(begin) :])):
+            import psutil  # which comes with Ultralytics
+
+            if psutil.pid_exists(int(found[1])):
+                continue
+            if entry.is_dir():
+                shutil.rmtree(entry.path, ignore_errors=True)
+            else:
+                Path(entry.path).unlink(missing_ok=True)
+    return f"{begin}{os.getpid()}-"
 
 
 def read_yaml(path: Path) -> Any:

@@ -40,7 +40,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def given(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of a difficult name with a detector and a few images."""
-    folder = tmp_path_factory.mktemp("given") / 'it\'s "mine" 中文 folder'
+    folder = tmp_path_factory.mktemp("given") / 'a "new" 中文 folder'
     folder.mkdir()
     torch.manual_seed(0)
     network: Any = DetectionModel("yolov8n.yaml", nc=len(CLASSES), verbose=False)
@@ -89,7 +89,7 @@ def whole(active: Environment, given: Path) -> Callable[[str], tuple[Any, float,
 
     def of(name: str) -> tuple[Any, float, set[str]]:
         if name not in known:
-            folder = shutil.copytree(given, given.parent / f"whole {name}")
+            folder = shutil.copytree(given, given.parent / f'whole "{name}"')
             begin = time.monotonic()
             ended(active, name, folder)
             known[name] = outcome(name, folder), time.monotonic() - begin, {path.name for path in folder.iterdir()}
@@ -148,6 +148,12 @@ def test_a_clock_that_jumps_and_a_home_that_cannot_be_written_disturb_nothing(
     assert outcome(name, folder) == whole(name)[0]
 
 
+def test_an_apostrophe_is_said_to_be_more_than_ultralytics_can_find(given: Path, tmp_path: Path) -> None:
+    file = shutil.copy(given / "old.pt", tmp_path / "it's old.pt")
+    with pytest.raises(ValueError, match="Ultralytics drops every ' from a path"):
+        load(file)
+
+
 def test_two_runs_to_one_file_leave_a_whole_one(active: Environment, given: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(given, tmp_path / given.name)
     runs = [started(active, "quantize", folder) for _ in range(2)]
@@ -155,3 +161,21 @@ def test_two_runs_to_one_file_leave_a_whole_one(active: Environment, given: Path
         run.communicate(timeout=600)
     assert any(run.returncode == 0 for run in runs)
     onnx.checker.check_model(onnx.load(folder / "out.onnx"))
+
+
+def test_two_hundred_interpreters_start_while_the_pack_is_activated_and_deactivated(
+    environment: Environment, tmp_path: Path
+) -> None:
+    """Each knows the pack or does not, and says nothing."""
+    said, program = [], "import sys; print('patch_ultralytics' in sys.modules)"
+    for number in range(25):
+        command = "activate" if number % 2 == 0 else "deactivate"
+        switch = subprocess.Popen(
+            [environment.python, environment.folder / "bin" / "yolo-plugins", command], stdout=subprocess.DEVNULL
+        )
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+        starts = [subprocess.Popen([environment.python, "-c", program], cwd=tmp_path, **pipes) for _ in range(8)]
+        said += [start.communicate(timeout=120)[0] for start in starts]
+        assert switch.wait(timeout=120) == 0
+    assert len(said) == 200
+    assert set(said) <= {"True\n", "False\n"}

@@ -127,6 +127,8 @@ def load(checkpoint: str | Path) -> tuple[Any, dict[str, Any]]:
     tasks: Any = any_release
     if not Path(checkpoint).is_file():
         raise FileNotFoundError(f"{checkpoint} does not exist")
+    if "'" in str(checkpoint):
+        raise ValueError(f"{checkpoint}: Ultralytics drops every ' from a path and finds no file; rename the folder")
     loading = getattr(tasks, "load_checkpoint", None) or tasks.attempt_load_one_weight
     try:
         with quiet():

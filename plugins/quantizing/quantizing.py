@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from ..files import unfinished
 from ..models.building import quiet, yolo
 from ..training.runs import validate
 from . import checks
@@ -75,7 +76,7 @@ def quantize(
     calibration = choose(data, images, seed)
     size = checks.image_size(checkpoint, imgsz, calibration, measured=max_drop is not None)
     torch.manual_seed(seed)
-    folders = tempfile.TemporaryDirectory(prefix=".quantizing-", dir=target.parent)
+    folders = tempfile.TemporaryDirectory(prefix=unfinished("quantizing", target.parent), dir=target.parent)
     with folders as folder, quiet(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the tracer's, at every export
         file, result = _Job(checkpoint, format, Path(folder), size, calibration, vnni, progress).run(target, max_drop)
@@ -152,7 +153,7 @@ def _words(accuracy: dict[str, float]) -> str:
 def _put(made: Path, target: Path) -> None:
     """Give a file or folder its name, in place of what has it."""
     if target.is_dir():
-        old = Path(tempfile.mkdtemp(prefix=".replaced-", dir=target.parent)) / target.name
+        old = Path(tempfile.mkdtemp(prefix=unfinished("replaced", target.parent), dir=target.parent)) / target.name
         os.replace(target, old)
         os.replace(made, target)
         shutil.rmtree(old.parent)
