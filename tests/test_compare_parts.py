@@ -223,6 +223,16 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_what_a_killed_process_left_of_a_file_is_cleared_away_and_what_another_is_writing_is_not(tmp_path):
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    left, busy = (tmp_path / f".report-{pid}-abc.md" for pid in (ended.pid, os.getpid()))
+    left.touch()
+    busy.touch()
+    write_text(tmp_path / "report.md", "new")
+    assert {path.name for path in tmp_path.iterdir()} == {"report.md", busy.name}
+
+
 def script(folder: Path, code: str) -> Worker:
     """A worker whose process runs a script instead, with `parent` at the other end of the pipe."""
     package = folder / "yolo_plugins" / "comparing"
