@@ -169,6 +169,7 @@ PARTS: dict[str, dict[str, Callable[[], str]]] = {
     "docs/networks.md": {"models": partial(models, True), "costs": costs},
     "docs/accuracy.md": ACCURACY["PARTS"],
     "docs/speed.md": {"attention": attention},
+    "docs/swap.md": {"duel": ACCURACY["duel"]},
 }
 """What is made, by file and mark."""
 

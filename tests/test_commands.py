@@ -117,3 +117,10 @@ def test_a_shell_completes_commands_and_their_options(shell: str, capsys: pytest
         ask = f'{script}\nCOMP_WORDS=(yolo-plugins trans); COMP_CWORD=1; _shtab_yolo_plugins; echo "${{COMPREPLY[@]}}"'
         done = subprocess.run([bash, "-c", ask], capture_output=True, text=True, check=True)
         assert done.stdout.split() == ["transplant"]
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(environment: Environment, tmp_path: Path) -> None:
+    command = f"set -o pipefail; {environment.python} {environment.folder / 'bin' / 'yolo-plugins'} list | head -n 1"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=tmp_path)
+    assert done.stdout == "Blocks, with the arguments of a YAML row:\n"
+    assert (done.returncode, done.stderr) == (141, "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -52,10 +53,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     if more and not getattr(args, "takes_more", False):
         whole.error(f"unrecognized arguments: {' '.join(more)}")
     try:
-        return int(args.run(args) or 0)
+        code = int(args.run(args) or 0)
+        sys.stdout.flush()
+        return code
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # as of `yolo-plugins list | head`; nor is there anything to flush to at exit
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+        return 141
     except (ValueError, OSError, RuntimeError) as error:
         print(f"yolo-plugins {args.command}: {error}", file=sys.stderr)
         return 1
