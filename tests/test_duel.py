@@ -1,5 +1,6 @@
 """The duel of ways to a light model: what is pruned, how a way is as fast, and all of them on a drawn dataset."""
 
+import argparse
 import json
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,9 @@ import torch
 
 pytest.importorskip("torch_pruning")
 import duel
-from duel_ways import WAYS, first
+import duel_ways
+from duel_table import UNTRAINED, merged, table
+from duel_ways import WAYS, Duel, first
 from pruning import pruned
 from ultralytics import YOLO
 from ultralytics.utils.callbacks.base import default_callbacks
@@ -72,6 +75,65 @@ def test_a_pruned_model_is_trained_as_it_is_and_goes_on_as_it_is(
 def test_the_first_that_fits_is_found_and_the_last_where_none_does(limit: int, expected: int) -> None:
     costs = list(range(9, -1, -1))
     assert first(range(10), lambda i: costs[i] <= limit) == expected
+
+
+def test_times_are_measured_anew_when_asked_and_what_was_chosen_stays(
+    teacher: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "run" / "train" / "weights"
+    place.mkdir(parents=True)
+    save(teacher, place / "best.pt", {"imgsz": 64})
+    monkeypatch.setattr(Duel, "trained", lambda *_: [{"folder": str(tmp_path / "run"), "seconds": 60}])
+    measured: list[set[str]] = []
+
+    def timed(nets: dict[str, Any], runtime: str, threads: int, rounds: int) -> dict[str, list[float]]:
+        assert (runtime, threads, rounds) == ("torch", 3, 1)
+        measured.append(set(nets))
+        size = {
+            name: sum(p.numel() for p in net.parameters()) * inputs[0].numel() for name, (net, inputs) in nets.items()
+        }
+        return {name: [10 * len(measured) + cost / size["light"]] for name, cost in size.items()}
+
+    monkeypatch.setattr(duel_ways, "timed", timed)
+    args = argparse.Namespace(
+        store=tmp_path, light="ghost", device="cpu", imgsz=128, teacher_epochs=1, runtime="torch", rounds=1,
+        timing_threads=3, times=False,
+    )  # fmt: skip
+    chosen = Duel(args, "data.yaml", "", 0).choices()
+    assert chosen["imgsz"] == 64
+    assert 0 < chosen["ratio"] < 0.9
+    assert measured[-1] == {"teacher", "light", "b", "g"}
+    taken = len(measured)
+    assert Duel(args, "data.yaml", "", 1).choices() == chosen, "another seed is as fast"
+    assert len(measured) == taken
+    args.times = True
+    again = [Duel(args, "data.yaml", "", seed).choices() for seed in (0, 1)]
+    assert len(measured) == taken + 1
+    assert again[0] == again[1] == {**chosen, "ms": again[0]["ms"]}
+    assert again[0]["ms"]["light"] > chosen["ms"]["light"]
+
+
+def row(way: str, ms: float, seed: int = 0, score: float = 0.5) -> dict[str, Any]:
+    scores = {"val": {"map": score}, "test": {"map": score - 0.1}}
+    return {"light": "lite", "way": way, "seed": seed, **scores, "minutes": 1.0, "labels": "10", "ms": ms}
+
+
+def test_the_table_says_what_is_slower_than_the_light_model() -> None:
+    rows = [row("teacher", 9.0), row(UNTRAINED, 2.0), row("a", 2.0), row("b", 2.2)]
+    lines = table(rows, {"held out": "val", "test": "test"}).splitlines()
+    assert [line.split(" | ")[4] for line in lines[2:]] == ["9.0", "2.0", "2.0", "2.2, over"]
+    assert [line.split(" | ")[1:3] for line in lines[2:3]] == [["0.500", "0.400"]]
+
+
+def test_further_seeds_stand_beside_what_was_there_and_others_in_its_place() -> None:
+    before = [row("a", 2.0), row("b", 2.0)]
+    after = merged(before, [row("b", 3.0), row("a", 2.0, seed=1, score=0.7)])
+    assert [(found["way"], found["seed"], found["ms"]) for found in after] == [
+        ("a", 0, 2.0),
+        ("b", 0, 3.0),
+        ("a", 1, 2.0),
+    ]
+    assert "| a | 0.600 ± 0.141 | 2 |" in table([row(UNTRAINED, 2.0), *after], {"mAP50-95": "val"})
 
 
 @pytest.mark.slow

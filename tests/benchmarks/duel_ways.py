@@ -11,6 +11,7 @@ from statistics import median
 from typing import Any
 
 from accuracy_series import MODELS, SGD, SIXTY
+from duel_table import UNTRAINED
 from pruning import pruned
 from yolo_plugins import Schedule
 from yolo_plugins.comparing import timed
@@ -83,33 +84,45 @@ class Duel:
         return file, json.loads(record.read_text(encoding="utf-8"))["minutes"]
 
     def choices(self) -> dict[str, Any]:
-        """How much is pruned and how small images are to be as fast as the light model; and milliseconds, median."""
+        """How much is pruned and how small images are to be as fast as the light model; and milliseconds, median.
+
+        Chosen once for all seeds, since speed hangs on shapes alone; `--times` measures anew what was chosen.
+        """
         args = self.args
-        file = self.folder / f"choices-{args.light}-{self.key}-{args.runtime}-{args.imgsz}-{args.threads}.json"
-        if not file.is_file():
-            teacher = load(self.teacher)[0]
-            light = network(self.light)
-
-            def milliseconds(candidate: Any, imgsz: int) -> tuple[float, float]:
-                nets = {"light": (light, args.imgsz), "candidate": (candidate, imgsz)}
-                bench = {n: (deployed(net, args.runtime, size), [image(net, size)]) for n, (net, size) in nets.items()}
-                times = timed(bench, args.runtime, args.threads, args.rounds)
-                return median(times["light"]), median(times["candidate"])
-
-            def fits(candidate: Any, imgsz: int) -> bool:
-                limit, own = milliseconds(candidate, imgsz)
-                return own <= limit
-
-            sizes = list(range(args.imgsz, 31, -32))
-            found = {
-                "ratio": first(RATIOS, lambda ratio: fits(pruned(teacher, ratio), args.imgsz)),
-                "imgsz": first(sizes, lambda size: fits(teacher, size)),
-            }
-            ends = {"b": (pruned(teacher, found["ratio"]), args.imgsz), "g": (teacher, found["imgsz"])}
-            ms = {way: milliseconds(*end) for way, end in {**ends, "teacher": (teacher, args.imgsz)}.items()}
-            found["ms"] = {**{way: own for way, (_, own) in ms.items()}, "light": ms["teacher"][0]}
+        name = f"choices-{args.light}-{args.runtime}-{args.imgsz}-{args.timing_threads}.json"
+        file = self.folder / name
+        known = file.is_file()
+        found = json.loads(file.read_text(encoding="utf-8")) if known else self.chosen()
+        if not known or args.times:
+            found["ms"] = self.milliseconds(found)
             write_text(file, json.dumps(found, indent=1) + "\n")
-        return json.loads(file.read_text(encoding="utf-8"))
+            args.times = False  # once for all seeds
+        return found
+
+    def chosen(self) -> dict[str, Any]:
+        """The largest share of channels and size of images that are no slower than the light model."""
+        teacher, light = load(self.teacher)[0], network(self.light)
+
+        def fits(candidate: Any, imgsz: int) -> bool:
+            ms = self.timed({"light": (light, self.args.imgsz), "candidate": (candidate, imgsz)})
+            return ms["candidate"] <= ms["light"]
+
+        return {
+            "ratio": first(RATIOS, lambda ratio: fits(pruned(teacher, ratio), self.args.imgsz)),
+            "imgsz": first(list(range(self.args.imgsz, 31, -32)), lambda size: fits(teacher, size)),
+        }
+
+    def milliseconds(self, chosen: dict[str, Any]) -> dict[str, float]:
+        """Of teacher, light model, and what was chosen for ways b and g, round by round."""
+        teacher, imgsz = load(self.teacher)[0], self.args.imgsz
+        ends = {"teacher": (teacher, imgsz), "light": (network(self.light), imgsz)}
+        return self.timed({**ends, "b": (pruned(teacher, chosen["ratio"]), imgsz), "g": (teacher, chosen["imgsz"])})
+
+    def timed(self, nets: dict[str, tuple[Any, int]]) -> dict[str, float]:
+        """The median of each network at its size of images."""
+        args = self.args
+        bench = {n: (deployed(net, args.runtime, size), [image(net, size)]) for n, (net, size) in nets.items()}
+        return {n: median(ms) for n, ms in timed(bench, args.runtime, args.timing_threads, args.rounds).items()}
 
     def ways(self, wanted: Sequence[str]) -> list[dict[str, Any]]:
         """What each way came to: a result of its run, with `way`, `minutes`, `ms` and the epochs of labels in all."""
@@ -149,7 +162,7 @@ class Duel:
             scores = {split: validate(file, self.data, split=split, **seen) for split in ("val", "test")}
             write_text(record, json.dumps(scores))
         scores = json.loads(record.read_text(encoding="utf-8"))
-        title = {"way": "transplanted, no epoch", "labels": f"{self.args.teacher_epochs} + 0"}
+        title = {"way": UNTRAINED, "labels": f"{self.args.teacher_epochs} + 0"}
         return {**title, **scores, "minutes": minutes, "ms": ms}
 
     def pruned(self, ratio: float) -> Path:
