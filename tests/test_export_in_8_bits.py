@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from task_datasets import data_for
 from test_quantizing import images, network
 from yolo_plugins.model_yamls import __file__ as yamls
 from yolo_plugins.models.building import quiet, yolo
@@ -79,7 +80,7 @@ def test_the_plain_export_in_8_bits_runs_and_finds_about_what_torch_does(
     x = torch.cat([torch.from_numpy(prepared(path, IMGSZ)) for path in sorted(shapes.parent.rglob("*.jpg"))])
     model = network(scaled(name), [x])
     model.save(tmp_path / "best.pt")
-    data = classes if model.task == "classify" else shapes
+    data, _ = data_for(name, shapes, classes, tmp_path)
     with quiet():
         file = yolo(tmp_path / "best.pt").export(format=format, imgsz=IMGSZ, data=str(data), **export_arguments(8))
     assert "int8" in Path(file).name
