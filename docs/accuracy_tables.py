@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import runpy
 from collections.abc import Callable
 from functools import cache, partial
 from pathlib import Path
@@ -12,6 +13,7 @@ from yolo_plugins.tables import markdown
 from yolo_plugins.training.seeds import difference, spread
 
 RESULTS = Path(__file__).resolve().parents[1] / "tests" / "benchmarks" / "results"
+DUEL = runpy.run_path(str(RESULTS.parent / "duel_table.py"))
 MODELS = {
     "yolov8n": "yolov8n",
     "yolov8n-ultralytics-ghost": "Ultralytics' own yolov8n-ghost",
@@ -148,11 +150,9 @@ def second_set() -> str:
 
 def duel() -> str:
     """Ways to make a teacher as fast as lite."""
-    rows = [["way", "held out", "test", "ms", "minutes", "epochs of labels"]]
-    for run in json.loads((RESULTS / "duel_bccd.json").read_text(encoding="utf-8")):
-        scores = (f"{run[split]['map']:.3f}" for split in ("val", "test"))
-        rows.append([run["way"], *scores, f"{run['ms']:.1f}", f"{run['minutes']:.0f}", run["labels"]])
-    return markdown(rows, [1, 2, 3, 4])
+    rows = json.loads((RESULTS / "duel_bccd.json").read_text(encoding="utf-8"))
+    made: str = DUEL["table"]([row for row in rows if row["light"] == "lite"], {"held out": "val", "test": "test"})
+    return made
 
 
 PARTS: dict[str, Callable[[], str]] = {
