@@ -47,7 +47,10 @@ def apply() -> None:
     except ModuleNotFoundError as error:
         raise PatchError(f"{error.name} is not installed: pip install ultralytics") from error
     for room in ("blocks", "networks", "heads"):
-        importlib.import_module(f"yolo_plugins.{room}")
+        try:
+            importlib.import_module(f"yolo_plugins.{room}")
+        except ImportError as error:  # a release from before the range lacks heads that ours are made from
+            raise PatchError(_unknown(f"lacks what this version needs ({error})")) from error
     from yolo_plugins.blocks.registry import register_installed
 
     with _lock:
@@ -217,13 +220,16 @@ def _edited(tasks: ModuleType, name: str, change: Callable[[Any], None]) -> Undo
     try:
         return edit(tasks, getattr(tasks, name), change)
     except UnknownShape as error:
-        import ultralytics
+        raise PatchError(_unknown("has a shape that this version does not know", f"{name} of ")) from error
 
-        raise PatchError(
-            f"{name} of Ultralytics {ultralytics.__version__} has a shape that this version does not know "
-            f"(tested: {TESTED[0]} to {TESTED[1]}); stock models work, for plug-in models "
-            f"pip install -U yolo-plugins or pip install ultralytics=={TESTED[1]}"
-        ) from error
+
+def _unknown(what: str, part: str = "") -> str:
+    import ultralytics
+
+    return (
+        f"{part}Ultralytics {ultralytics.__version__} {what} (tested: {TESTED[0]} to {TESTED[1]}); stock models work, "
+        f"for plug-in models pip install -U yolo-plugins or pip install ultralytics=={TESTED[1]}"
+    )
 
 
 def _replaced(owner: Any, **values: Any) -> Undo:

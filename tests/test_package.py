@@ -6,10 +6,14 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import pytest
 from version_matrix import order, read_table, works
+from yolo_plugins import __version__, installed
+from yolo_plugins.cli import startup
+from yolo_plugins.comparing import formats
 
 import patch_ultralytics
 
@@ -95,3 +99,20 @@ def test_the_range_that_is_named_is_what_the_version_matrix_showed() -> None:
     assert order(lowest) == order(first)[: len(order(lowest))]
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert all(release in readme for release in patch_ultralytics.TESTED)
+
+
+def test_opencv_is_left_to_ultralytics_whose_headless_distribution_is_known_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (dependencies,) = re.findall(r"^dependencies = .*", (ROOT / "pyproject.toml").read_text(encoding="utf-8"), re.M)
+    assert "opencv" not in dependencies, "or a second one is installed beside the headless one"
+
+    def version(name: str) -> str:
+        if name in ("ultralytics-opencv-headless", "opencv-python-headless"):
+            return "8.9"
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(installed, "version", version)
+    assert startup.status()["ultralytics"].startswith("8.9 (tested")
+    assert formats.versions("dnn") == {"yolo-plugins": __version__, "ultralytics": "8.9", "opencv-python": "8.9"}
+    assert startup.status()["torch"] == "not installed: pip install torch"

@@ -5,7 +5,9 @@ import linecache
 import re
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
@@ -186,13 +188,20 @@ def fail() -> None:
     raise patch_ultralytics.PatchError("no")
 
 
+def without_obb(name: str) -> ModuleType:
+    if name.endswith(".heads"):
+        raise ImportError("cannot import name 'OBB' from 'ultralytics.nn.modules'")
+    return import_module(name)
+
+
 @pytest.mark.parametrize(
     ("broken", "by", "message"),
     [
         ("inspect.getsource", lambda _: "def parse_model(d): ...", r"Ultralytics \d+\.\d+.*tested: 8.*pip install"),
         ("yolo_plugins.rows.safe_loading.trust", fail, "no"),
+        ("importlib.import_module", without_obb, r"^Ultralytics \d.* lacks .*'OBB'.*tested: 8.1.*stock models work"),
     ],
-    ids=["parse_model of unknown shape", "a later step"],
+    ids=["parse_model of unknown shape", "a later step", "a head that was not there yet"],
 )
 def test_a_patch_that_fails_leaves_ultralytics_as_it_was(
     broken: str, by: Callable[..., object], message: str, monkeypatch: pytest.MonkeyPatch

@@ -1,6 +1,6 @@
 """Runs the patch's tests and a small real use on one Ultralytics release after another, each in its own environment.
 
-Usage: python tests/version_matrix.py [RELEASE ...] [--wheels FOLDER]
+Usage: python tests/version_matrix.py [RELEASE ...] [--wheels FOLDER] [--tests]
 
 Torch, numpy and everything else are those of the environment that runs this; only Ultralytics, and what that release
 needs and this environment lacks, is installed beside it: from FOLDER where it has the wheels, or else by pip. The table
@@ -26,8 +26,8 @@ from yolo_plugins.tables import markdown
 from patch_ultralytics import TESTED
 
 TABLE = Path(__file__).parents[1] / "docs" / "versions.md"
-RELEASES = ["8.0.196", "8.1.0", "8.1.47", "8.2.0", "8.2.103", "8.3.0", "8.3.100", "8.3.200"]
-RELEASES += ["8.4.0", "8.4.20", "8.4.100", "8.4.190"]
+RELEASES = ["8.1.0", "8.1.47", "8.2.0", "8.2.103", "8.3.0", "8.3.100", "8.3.200"]
+RELEASES += ["8.4.0", "8.4.20", "8.4.100", "8.4.150", "8.4.190"]
 STAGES = ("train", "val", "predict", "torchscript", "onnx")
 NEAR = 0.05  # pixels of a box or of score, in images of 64 pixels
 OLD_NUMPY = "numpy<2.4"
@@ -118,8 +118,12 @@ def pip(environment: Environment, *arguments: str) -> None:
         raise SystemExit(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
 
 
-def patch_tests(environment: Environment, folder: Path) -> str:
-    """How many of the tests of the patch, and of stock models with and without it, pass, out of how many."""
+def patch_tests(environment: Environment, folder: Path) -> list[str]:
+    """How many of the tests of the patch, and of stock models with and without it, pass, out of how many.
+
+    And how many stock YAMLs were the same with and without it: built to the same weights and outputs, or refused in the
+    same words.
+    """
     report = folder / "patch.xml"
     tests = Path(__file__).parent
     files = [str(tests / name) for name in ("test_patch.py", "test_stock_models.py")]
@@ -127,14 +131,16 @@ def patch_tests(environment: Environment, folder: Path) -> str:
     command = ["-m", "pytest", *files, *options, "-p", "no:cacheprovider"]
     done = environment.run("python", *command, cwd=folder, check=False, timeout=3000)
     if not report.exists():
-        return f"none: {done.stdout.strip().splitlines()[-1]}"
+        return [f"none: {done.stdout.strip().splitlines()[-1]}", "-"]
     suite = next(ElementTree.parse(report).getroot().iter("testsuite"))
     counts = {key: int(suite.get(key, 0)) for key in ("tests", "failures", "errors", "skipped")}
     for case in suite.iter("testcase"):
         for fault in (*case.iter("failure"), *case.iter("error")):
             print(f"    {case.get('name')}: {(fault.get('message') or '')[:200]}", flush=True)
     ran = counts["tests"] - counts["skipped"]
-    return f"{ran - counts['failures'] - counts['errors']} of {ran}"
+    recorded = {entry.get("name"): entry.get("value") for entry in suite.iter("property")}
+    alike = f"{recorded['built']} built, {recorded['refused']} refused" if "built" in recorded else "not the same"
+    return [f"{ran - counts['failures'] - counts['errors']} of {ran}", alike]
 
 
 def use(environment: Environment, name: str, data: Path, folder: Path, **variables: str) -> dict[str, str]:
@@ -153,14 +159,16 @@ def use(environment: Environment, name: str, data: Path, folder: Path, **variabl
     return {stage: " ".join(re.sub(r"\x1b\[\d*m|\|", "", text).split())[:70] for stage, text in failures.items()}
 
 
-def row(release: str, data: Path, wheels: Path | None) -> list[str]:
-    """One line of the table."""
+def row(release: str, data: Path, wheels: Path | None, known: list[str] | None) -> list[str]:
+    """One line of the table; of a `known` one, what the tests come to is renewed and the rest kept."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         environment = make_environment(folder / "environment")
         install(environment, release, wheels)
         environment.run("yolo-plugins", "activate", cwd=folder)
-        cells = [release, patch_tests(environment, folder)]
+        cells = [release, *patch_tests(environment, folder)]
+        if known:
+            return [*cells, *known[len(cells) :]]
         needs: list[str] = []
         variables: dict[str, str] = {}
         ours = [use(environment, OURS[0], data, folder / "first")]
@@ -184,7 +192,7 @@ def row(release: str, data: Path, wheels: Path | None) -> list[str]:
     return [*cells, ", ".join(needs) or "-", f"{metadata.version('torch')}, {numpy}, {sys.version.split()[0]}"]
 
 
-HEADINGS = ("Ultralytics", "tests", *STAGES, "needs", "torch, numpy, Python")
+HEADINGS = ("Ultralytics", "tests", "stock YAMLs alike", *STAGES, "needs", "torch, numpy, Python")
 
 
 def read_table(file: Path = TABLE) -> dict[str, list[str]]:
@@ -197,7 +205,7 @@ def read_table(file: Path = TABLE) -> dict[str, list[str]]:
 def works(cells: list[str]) -> bool:
     """Whether a row shows a release where the patch passes, models train, and all exports work that stock's do."""
     passed, total = cells[1].split(" of ") if " of " in cells[1] else ("0", "")
-    return passed == total and cells[2:5] == ["works"] * 3 and not any(cell.startswith("FAILS") for cell in cells)
+    return passed == total and cells[3:6] == ["works"] * 3 and not any(cell.startswith("FAILS") for cell in cells)
 
 
 def order(release: str) -> tuple[int, ...]:
@@ -211,24 +219,29 @@ def render(rows: dict[str, list[str]]) -> str:
         "",
         "Made by `python tests/version_matrix.py`. Each release has an environment of its own, where",
         "`tests/test_patch.py` and `tests/test_stock_models.py` are run, which builds every stock YAML of the release",
-        f"with and without the patch. It then trains {ours} for an epoch, validates,",
-        f"predicts and exports, with outputs within {NEAR} of torch's. Where ours fail, `{STOCK}` is tried too.",
+        "with and without the patch, in its smallest size: so many came to the same weights, names and outputs, and",
+        f"so many to the same refusal, word for word. It then trains {ours} for an epoch,",
+        f"validates, predicts and exports, with outputs within {NEAR} of torch's. Where ours fail, `{STOCK}` is tried",
+        "too.",
         "*Needs* is what stock models need there as well.",
         "",
     ]
-    return "\n".join([*head, markdown([HEADINGS, *(rows[release] for release in sorted(rows, key=order))]), ""])
+    written = TABLE.read_text(encoding="utf-8").partition("\n## ") if TABLE.exists() else ("", "", "")
+    table = markdown([HEADINGS, *(rows[release] for release in sorted(rows, key=order))])
+    return "\n".join([*head, table, "".join(written[1:])])
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("releases", nargs="*", default=RELEASES, metavar="RELEASE")
     parser.add_argument("--wheels", type=Path, help="a folder of wheels to take before asking the package index")
+    parser.add_argument("--tests", action="store_true", help="renew only the first columns of rows that are there")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         data = write(Path(folder) / "shapes", train=8, val=4, size=64)
         for release in args.releases:
             print(f"Ultralytics {release}", flush=True)
-            cells = row(release, data, args.wheels)
+            cells = row(release, data, args.wheels, read_table().get(release) if args.tests else None)
             print("   ", " | ".join(cells), flush=True)
             write_text(TABLE, render({**read_table(), release: cells}))
     rows = read_table()

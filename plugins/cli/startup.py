@@ -11,10 +11,10 @@ import shutil
 import site
 import sys
 import sysconfig
-from importlib import metadata
 from pathlib import Path
 
 from .. import __version__
+from ..installed import installed_version
 
 GUARD = '''"""Written by `yolo-plugins activate`; `yolo-plugins deactivate` removes it."""
 
@@ -184,7 +184,4 @@ def _content(path: Path) -> str | None:
 
 
 def _version(package: str) -> str:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return f"not installed: pip install {package}"
+    return installed_version(package) or f"not installed: pip install {package}"

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
-from contextlib import suppress
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 
 from .. import __version__
+from ..installed import installed_version
 
 NEEDS = {
     "onnx": ("onnx", "onnxslim", "onnxruntime"),
@@ -61,6 +60,6 @@ def versions(name: str) -> dict[str, str]:
     """Installed versions of what a format runs on, the pack's own included."""
     found = {"yolo-plugins": __version__}
     for package in ("ultralytics", "torch", *(("opencv-python",) if name == "dnn" else NEEDS.get(name, ()))):
-        with suppress(PackageNotFoundError):
-            found[package] = version(package)
+        if version := installed_version(package):
+            found[package] = version
     return found

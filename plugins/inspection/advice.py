@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import ast
 import math
 from collections.abc import Iterator
-from contextlib import suppress
 from typing import Any
 
 from ..blocks.signature import is_count
+from ..models.activation_key import foreign
 from ..models.dry_run import IMAGE, Shapes
 from ..rows.description import Problem, rows_of
 from ..rows.shortening import short
@@ -47,27 +46,6 @@ def too_large(parameters: int, maps: list[Shapes], description: dict[str, Any]) 
 
 
 def foreign_activation(spec: Any) -> Problem | None:
-    """An `activation:` that is not a torch.nn layer called plainly; Ultralytics would evaluate it as Python.
-
-    The form that is known is `torch.nn.ReLU()` or `nn.LeakyReLU(0.1)`: one of torch's activations with literals.
-    """
-    import torch
-    from torch import nn
-
-    if spec in (None, False, ""):
-        return None
-    with suppress(Exception):
-        call: Any = ast.parse(str(spec).strip(), mode="eval").body
-        path = ast.unparse(call.func).split(".")
-        layer = getattr(nn, path[-1])
-        known = layer is nn.Identity or layer in vars(nn.modules.activation).values()
-        if path[:-1] in (["nn"], ["torch", "nn"]) and known:
-            with torch.device("meta"):
-                layer(
-                    *map(ast.literal_eval, call.args), **{str(k.arg): ast.literal_eval(k.value) for k in call.keywords}
-                )
-            return None
-    return Problem(
-        f"activation: {short(spec)} is not a torch.nn layer with plain arguments, such as torch.nn.ReLU(); "
-        "it is code, which `check` does not run: the rest was checked with SiLU"
-    )
+    """An `activation:` that is more than a torch.nn layer called plainly; Ultralytics would evaluate it as Python."""
+    reason = foreign(spec)
+    return Problem(f"{reason}, which `check` does not run: the rest was checked with SiLU") if reason else None

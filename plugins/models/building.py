@@ -20,6 +20,7 @@ from ..rows.description import ModelYAMLError, check, image_channels, read
 from ..rows.errors import row_problem
 from ..rows.names import names
 from ..rows.yaml_files import locate
+from .activation_key import refuse_code
 from .dry_run import offline
 
 
@@ -45,13 +46,16 @@ def yolo(source: str | Path, task: str | None = None) -> Any:
 
     Raises:
         FileNotFoundError: no such YAML; names near ones.
+        ModelYAMLError: a file that holds no model, or whose `activation:` is code.
     """
     patch_ultralytics.apply()
     from ultralytics import RTDETR, YOLO
 
-    described = Path(source).suffix in (".yaml", ".yml") and locate(str(source))
-    if described and b"RTDETRDecoder" in described.read_bytes():
-        return RTDETR(str(source))
+    if Path(source).suffix in (".yaml", ".yml"):
+        file = locate(str(source))
+        refuse_code(read(file), str(source))
+        if b"RTDETRDecoder" in file.read_bytes():
+            return RTDETR(str(source))
     return YOLO(str(source), task=task)
 
 
@@ -87,6 +91,7 @@ def build_text(text: str, description: dict[str, Any], model: str) -> Any:
     from ultralytics.nn import tasks
 
     check(description, model, names(tasks))
+    refuse_code(description, model)
     weightless = offline(description)
     if weightless != description:
         text = yaml.safe_dump(weightless, sort_keys=False)

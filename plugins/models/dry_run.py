@@ -13,6 +13,7 @@ from ..blocks.signature import SUPPLIED, signature_of
 from ..rows.description import ModelYAMLError, image_channels, rows_of
 from ..rows.errors import reason_of, row_problem
 from ..rows.parsing import file_of
+from .activation_key import refuse_code
 
 IMAGE = 256
 """Side of the image with which Ultralytics measures a detector's strides while building it."""
@@ -38,10 +39,11 @@ def build(description: dict[str, Any]) -> nn.Sequential:
     """The rows of a model as layers on the meta device.
 
     Raises:
-        ModelYAMLError: a row that cannot be built.
+        ModelYAMLError: a row that cannot be built, or an `activation:` that is code.
     """
     from ultralytics.nn import tasks
 
+    refuse_code(description, file_of(description))
     try:
         with torch.device("meta"), torch.no_grad():
             return tasks.parse_model(offline(description), ch=image_channels(description), verbose=False)[0]

@@ -12,11 +12,11 @@ import platform
 import shutil
 import sys
 import time
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from ..files import write_text
+from ..installed import installed_version
 from .processes import ATTENDED, end_with_parent
 from .resuming import trained
 from .runs import validate
@@ -69,12 +69,8 @@ def _has_test(data: str) -> bool:
 
 def versions() -> dict[str, str]:
     """Of what a result depends on."""
-    found = {"python": platform.python_version()}
-    for name in ("yolo-plugins", "ultralytics", "torch"):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "unknown"
+    packages = ("yolo-plugins", "ultralytics", "torch")
+    found = {"python": platform.python_version()} | {name: installed_version(name) or "unknown" for name in packages}
     import torch
 
     return {**found, "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"}
