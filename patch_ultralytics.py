@@ -1,9 +1,8 @@
 """The one file that touches Ultralytics' internals: it teaches an unmodified Ultralytics the blocks of yolo_plugins.
 
 What it changes, all of it in `ultralytics.nn.tasks`, in memory, is undone by `revert()`. A model without a row of ours
-goes through all of it as if it were not there. What a row of ours means is in `yolo_plugins.rows`.
-
-`python patch_ultralytics.py` is `yolo-plugins activate`.
+goes through all of it as if it were not there. What a row of ours means is in `yolo_plugins.rows`. Run as a program,
+this file is `yolo-plugins activate`.
 """
 
 from __future__ import annotations
@@ -220,14 +219,14 @@ def _edited(tasks: ModuleType, name: str, change: Callable[[Any], None]) -> Undo
     try:
         return edit(tasks, getattr(tasks, name), change)
     except UnknownShape as error:
-        raise PatchError(_unknown("has a shape that this version does not know", f"{name} of ")) from error
+        raise PatchError(_unknown(f"has a {name} that this version does not know")) from error
 
 
-def _unknown(what: str, part: str = "") -> str:
+def _unknown(what: str) -> str:
     import ultralytics
 
     return (
-        f"{part}Ultralytics {ultralytics.__version__} {what} (tested: {TESTED[0]} to {TESTED[1]}); stock models work, "
+        f"Ultralytics {ultralytics.__version__} {what} (tested: {TESTED[0]} to {TESTED[1]}); stock models work, "
         f"for plug-in models pip install -U yolo-plugins or pip install ultralytics=={TESTED[1]}"
     )
 

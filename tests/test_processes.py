@@ -188,7 +188,7 @@ def test_an_unknown_newer_ultralytics(change: str, environment: Environment, tmp
         assert not ours, "no noise"
     else:
         (warning,) = ours
-        assert warning.startswith("WARNING yolo-plugins is not active: parse_model of Ultralytics 99.0.0 has a shape")
+        assert warning.startswith("WARNING yolo-plugins is not active: Ultralytics 99.0.0 has a parse_model")
         assert "pip install -U yolo-plugins or pip install ultralytics==8." in warning
         assert done.stderr.splitlines()[-1] == "KeyError: 'plugins.C2fSE'", "in Ultralytics' words"
 
