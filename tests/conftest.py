@@ -7,9 +7,10 @@ import sys
 import sysconfig
 import tempfile
 import venv
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 # Before torch and Ultralytics are imported: no threads fighting for few cores, no settings of the user's, no network.
 SETTINGS = Path(tempfile.mkdtemp(prefix="yolo-plugins-tests-"))
@@ -45,6 +46,17 @@ def unpatched() -> Iterator[None]:
 def patched() -> None:
     """The patch is active for this test."""
     patch_ultralytics.apply()
+
+
+def mostly_slow(values: Iterable[Any], quick: Collection[Any]) -> list[Any]:
+    """Parameters of which all but the `quick` ones are left to the slow tests."""
+    values, quick = list(values), list(quick)
+    assert all(value in values for value in quick), "quick ones that are none of the parameters"
+    slow = pytest.mark.slow
+    cells = [value if isinstance(value, tuple) else (value,) for value in values]
+    return [
+        pytest.param(*cell, marks=() if value in quick else slow) for value, cell in zip(values, cells, strict=True)
+    ]
 
 
 COMMANDS = {"yolo": "ultralytics.cfg import entrypoint", "yolo-plugins": "yolo_plugins.cli import main"}

@@ -12,6 +12,7 @@ import block_latency
 import pytest
 import torch
 import yaml
+from conftest import mostly_slow
 from fusing import STEPS, Step, pair
 from lite_designs import DESIGNS, write
 from soak import soak
@@ -21,7 +22,7 @@ from yolo_plugins.swapping.recipes import recipe
 from yolo_plugins.swapping.yaml_writing import swap_yaml
 
 
-@pytest.mark.parametrize("design", DESIGNS)
+@pytest.mark.parametrize("design", mostly_slow(DESIGNS, list(DESIGNS)[::6]))
 def test_a_variant_of_lite_builds_and_is_named_after_its_scale(design: str, tmp_path: Path) -> None:
     file = write(design, tmp_path)
     assert file.name == f"yolov8n-lite-{design}.yaml"

@@ -9,6 +9,7 @@ import pytest
 import torch
 import yolo_plugins as yp
 from cases import CASES, Case, randomise
+from conftest import mostly_slow
 from torch import nn
 
 every_block = pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
@@ -133,7 +134,7 @@ def test_onnx_runtime_gives_the_same(case: Case) -> None:
     torch.testing.assert_close(torch.from_numpy(out), block(x), atol=1e-4, rtol=1e-4)
 
 
-@every_block
+@pytest.mark.parametrize("case", mostly_slow(CASES, CASES[::16]), ids=lambda case: case.id)
 def test_it_compiles_as_one_graph(case: Case) -> None:
     block, x = trained(case), image(case)
     torch.compiler.reset()

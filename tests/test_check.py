@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from conftest import mostly_slow
 from yolo_plugins import model_yamls
 from yolo_plugins.cli import main
 from yolo_plugins.inspection.checks import Verdict, check_model
@@ -12,7 +13,12 @@ from yolo_plugins.rows.yaml_files import stock_file, stock_files, with_scale
 
 GHOST = yaml.safe_load((model_yamls.FOLDER / "yolov8-ghost.yaml").read_text())
 TASKS = {"-seg": "segment", "-pose": "pose", "-obb": "obb", "-cls": "classify", "-sem": "semantic", "-depth": "depth"}
-SAMPLE = ("yolov8-ghost.yaml", "yolov8-shufflenetv1-seg.yaml", "mobilenetv3-cls.yaml", "yolo11-obb.yaml")
+EVERY = model_yamls.names() + [path.name for path in stock_files()]
+QUICK = (
+    "yolov8-ghost.yaml", "yolov8-lite-seg.yaml", "yolov8-mobilenetv3.yaml", "mobilenetv3-cls.yaml", "yolo26-lite.yaml",
+    "yolo26-lite-pose.yaml", "yolo11-lite-obb.yaml", "yolov5.yaml", "yolov8-pose.yaml", "yolo12.yaml", "rtdetr-l.yaml",
+    "yolo26.yaml",
+)  # fmt: skip
 
 
 def ghost(**changes: object) -> dict:
@@ -37,7 +43,7 @@ def sentences(verdict: Verdict) -> list[str]:
     return [str(problem) for problem in verdict.errors]
 
 
-@pytest.mark.parametrize("name", model_yamls.names() + [path.name for path in stock_files()])
+@pytest.mark.parametrize("name", mostly_slow(EVERY, QUICK))
 def test_every_shipped_and_every_stock_yaml_passes_at_its_smallest_scale(name: str) -> None:
     verdict = check_model(name, quick=True)
     assert not verdict.errors, str(verdict)
@@ -46,14 +52,14 @@ def test_every_shipped_and_every_stock_yaml_passes_at_its_smallest_scale(name: s
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", model_yamls.names() + [path.name for path in stock_files()])
+@pytest.mark.parametrize("name", EVERY)
 def test_every_shipped_and_every_stock_yaml_passes_at_every_scale_and_is_exported(name: str) -> None:
     verdict = check_model(name)
     assert not verdict.errors, str(verdict)
     assert "exported to TorchScript" in str(verdict)
 
 
-@pytest.mark.parametrize("name", SAMPLE)
+@pytest.mark.parametrize("name", ["yolov8-ghost.yaml", "mobilenetv3-cls.yaml"])
 def test_a_full_check_builds_every_scale_and_exports(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", name]) == 0
     out = capsys.readouterr().out

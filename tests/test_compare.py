@@ -18,7 +18,7 @@ from yolo_plugins.models.building import save, yolo
 from yolo_plugins.rows.yaml_files import with_scale
 
 FORMATS = [name for name in ("torch", "onnx", "ncnn") if not formats.absent(name)]
-ROUNDS = 7
+ROUNDS = 4
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ import network_agreement
 import pytest
 import torch
 import yolo_plugins as yp
+from conftest import mostly_slow
 from published import NETWORKS, trained
 from torch import nn
 from yolo_plugins import cli
@@ -110,7 +111,7 @@ def test_a_missing_extra_is_named_in_one_sentence(name: str, monkeypatch: pytest
         NETWORKS[name](pretrained=True)
 
 
-@pytest.mark.parametrize("name", SOURCES)
+@pytest.mark.parametrize("name", mostly_slow(SOURCES, ["ghostnet"]))
 def test_offline_there_is_one_sentence_and_no_file(name: str, tmp_path: Path) -> None:
     pytest.importorskip(SOURCES[name][0])
     # A closed port of this machine in place of the internet, and empty caches.

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 import yaml
+from conftest import mostly_slow
 from replacement_cases import mean_square, tensors
 from yolo_plugins import model_yamls
 from yolo_plugins.blocks.counting import parameters
@@ -25,6 +26,7 @@ LITE = [
 ALIGNED = [f"yolov8-{kind}{t}.yaml" for kind in ("ghost", "dwconv", "shuffle", "se") for t in ("", "-seg")] + LITE
 ON_NETWORKS = [f"yolov8-{net}{t}.yaml" for net in ("ghostnet", "shufflenetv1", "mobilenetv3") for t in ("", "-seg")]
 aligned = pytest.mark.parametrize("name", ALIGNED)
+some_aligned = pytest.mark.parametrize("name", mostly_slow(ALIGNED, ALIGNED[::3]))
 
 
 def ours(name: str) -> dict[str, Any]:
@@ -58,7 +60,7 @@ def test_rows_are_those_of_the_stock_yaml_one_for_one(name: str) -> None:
                 assert mine == base
 
 
-@pytest.mark.parametrize("name", [*ALIGNED, *ON_NETWORKS])
+@pytest.mark.parametrize("name", mostly_slow([*ALIGNED, *ON_NETWORKS], [*ALIGNED[::3], *ON_NETWORKS[::3]]))
 def test_rows_keep_the_from_and_stride_of_stock_and_its_channels_unless_they_are_a_networks(name: str) -> None:
     seen = []
     for description in (ours(name), stock(name)):
@@ -70,11 +72,10 @@ def test_rows_keep_the_from_and_stride_of_stock_and_its_channels_unless_they_are
 
 
 # Networks at their smaller scales: the larger ones take long and differ in nothing.
-FIGURES = [*product([name for name in ALIGNED if name not in LITE], "nsmlx"), *product(ON_NETWORKS, "ns")]
-FIGURES += [pytest.param(*case, marks=pytest.mark.slow if case[1] in "mlx" else ()) for case in product(LITE, "nsmlx")]
+FIGURES = [*product(ALIGNED, "nsmlx"), *product(ON_NETWORKS, "ns")]
 
 
-@pytest.mark.parametrize(("name", "scale"), FIGURES)
+@pytest.mark.parametrize(("name", "scale"), mostly_slow(FIGURES, [pair for pair in FIGURES if pair[1] == "n"]))
 def test_the_figures_in_the_head_are_what_ultralytics_counts(name: str, scale: str) -> None:
     text = (model_yamls.FOLDER / name).read_text(encoding="utf-8")
     params, gflops = cost(build(with_scale(name, scale)))
@@ -90,7 +91,7 @@ def test_ghost_is_no_larger_and_no_dearer_than_ultralytics_own(scale: str) -> No
     assert gflops <= theirs[1]
 
 
-@aligned
+@some_aligned
 def test_a_training_step_reaches_every_parameter_of_our_rows(name: str) -> None:
     model = build(with_scale(name, "n")).train()
     torch.manual_seed(0)
@@ -106,7 +107,7 @@ def test_a_training_step_reaches_every_parameter_of_our_rows(name: str) -> None:
     assert not without
 
 
-@aligned
+@some_aligned
 def test_fusing_through_ultralytics_keeps_outputs_and_leaves_no_batch_norm(name: str) -> None:
     torch.manual_seed(0)
     model = build(with_scale(name, "n")).train()

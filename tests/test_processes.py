@@ -101,7 +101,6 @@ if __name__ == '__main__':
     "first",
     [
         "from ultralytics.nn import tasks",
-        "import ultralytics",
         "import yolo_plugins, torch",
         "import patch_ultralytics; patch_ultralytics.apply()",
     ],

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 import torchvision
+from conftest import mostly_slow
 from replacement_cases import cases, own_model
 from replacement_table import Trial, difference
 from torch import nn
@@ -17,13 +18,9 @@ vision = torchvision.models
 CASES = {case.name: case for case in cases()}
 QUICK = (
     "torchvision ResNet-18",
-    "torchvision ResNet-50, layer4",
     "timm efficientnet_b0, 1×1 too",
-    "yolov8n, stages",
     "yolo11n-seg, neck",
-    "yolo26n-pose, stages",
     "yolo12n-obb, head",
-    "yolov8n-cls, stages",
     "own Sequential",
 )
 
@@ -31,7 +28,7 @@ QUICK = (
 pytestmark = pytest.mark.usefixtures("patched")
 
 
-@pytest.mark.parametrize("name", [n if n in QUICK else pytest.param(n, marks=pytest.mark.slow) for n in CASES])
+@pytest.mark.parametrize("name", mostly_slow(CASES, QUICK))
 def test_a_swapped_model_keeps_its_shapes_trains_is_restored_and_exports(name: str) -> None:
     trial = Trial(CASES[name])
     report = trial.report

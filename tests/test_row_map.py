@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from conftest import Environment
+from conftest import Environment, mostly_slow
 from yolo_plugins.models.building import build
 from yolo_plugins.rows.description import read
 from yolo_plugins.rows.row_map import row_map
@@ -78,7 +78,7 @@ def trained(active: Environment, shapes: Path, tmp_path_factory: pytest.TempPath
     return folder / "train" / "weights" / "last.pt"
 
 
-@pytest.mark.parametrize("put_in", [False, True], ids=["aligned", "one row put in"])
+@pytest.mark.parametrize("put_in", mostly_slow([False, True], [True]), ids=["aligned", "one row put in"])
 def test_yolo_train_takes_a_trained_stock_models_tensors_and_says_how_many(
     put_in: bool, active: Environment, shapes: Path, trained: Path, with_a_row_put_in: str, tmp_path: Path
 ) -> None:

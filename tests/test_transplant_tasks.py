@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from conftest import mostly_slow
 from torch import nn
 from ultralytics import YOLO
 from yolo_plugins import Schedule, model_yamls
@@ -91,7 +92,10 @@ def rough_yaml(folder: Path, arguments: str) -> str:
     return str(file)
 
 
-@pytest.mark.parametrize("arguments", ['12, 3, "relu", "merged"', '20, 3, "relu", "shared"', '1, 5, "relu", "zero"'])
+FORMS = ['12, 3, "relu", "merged"', '20, 3, "relu", "shared"', '1, 5, "relu", "zero"']
+
+
+@pytest.mark.parametrize("arguments", mostly_slow(FORMS, FORMS[:1]))
 def test_a_head_of_another_form_and_reach_learns_the_boxes_all_the_same(
     arguments: str, images: Path, tmp_path: Path
 ) -> None:

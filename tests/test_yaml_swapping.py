@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from conftest import mostly_slow
 from recipe_table import pair
 from replacement_cases import tensors
 from yolo_plugins import C2f, cli, model_yamls
@@ -38,13 +39,14 @@ SAMPLE = [
     ("yolo11.yaml", "bifpn"),
     ("yolo26.yaml", "uib"),
 ]
+SCALED = [("yolov8.yaml", "n"), ("yolo11.yaml", "n"), ("yolo26.yaml", "m")]
 TABLE = Path(__file__).parent.parent / "docs" / "recipe-table.md"
 
 
 pytestmark = pytest.mark.usefixtures("patched")
 
 
-@pytest.mark.parametrize(("stock", "kind"), SHIPPED)
+@pytest.mark.parametrize(("stock", "kind"), mostly_slow(SHIPPED, SHIPPED[::5]))
 def test_the_shipped_yamls_are_what_the_command_writes(stock: str, kind: str) -> None:
     swapped = swap_yaml(stock, kind, figures=False)
     shipped = (model_yamls.FOLDER / swapped.name).read_text(encoding="utf-8")
@@ -52,7 +54,7 @@ def test_the_shipped_yamls_are_what_the_command_writes(stock: str, kind: str) ->
     assert swapped.text == re.sub(r"; figures before fusing.*| # [\d,]+ parameters.*", "", shipped)
 
 
-@pytest.mark.parametrize(("stock", "kind"), SAMPLE)
+@pytest.mark.parametrize(("stock", "kind"), mostly_slow(SAMPLE, SAMPLE[3::4]))
 def test_a_light_model_of_each_family_builds_and_trains(stock: str, kind: str) -> None:
     made = pair(stock, kind)
     assert 0 < made.swapped <= made.rows
@@ -60,7 +62,7 @@ def test_a_light_model_of_each_family_builds_and_trains(stock: str, kind: str) -
 
 
 @pytest.mark.parametrize("kind", RECIPES)
-@pytest.mark.parametrize("stock", ["yolov5.yaml", "yolo12.yaml"])
+@pytest.mark.parametrize("stock", mostly_slow(["yolov5.yaml", "yolo12.yaml"], ["yolo12.yaml"]))
 def test_every_row_is_swapped_or_has_a_reason(stock: str, kind: str) -> None:
     edits, _ = edit_rows(read(stock_file(stock)), stock, recipe(kind))
     assert edits
@@ -77,7 +79,7 @@ def test_every_stock_yaml_takes_every_recipe_as_the_table_says(stock: str, kind:
     assert str(pair(stock, kind)) == cells[kind]
 
 
-@pytest.mark.parametrize(("stock", "scale"), [("yolov8.yaml", "n"), ("yolo11.yaml", "n"), ("yolo26.yaml", "m")])
+@pytest.mark.parametrize(("stock", "scale"), mostly_slow(SCALED, SCALED[1:2]))
 def test_rows_that_are_not_swapped_are_the_stock_ones(stock: str, scale: str) -> None:
     swapped = swap_yaml(stock, "ghost", figures=False)
     gone = {edit.row for edit in swapped.edits if edit.block}
