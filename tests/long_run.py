@@ -23,6 +23,9 @@ RESULT = ROOT / "tests" / "benchmarks" / "results" / "long_run.md"
 SLOW = ["-m", "pytest", "-m", "slow", "-n", "0", "-q"]
 PARTS = {
     "versions": ["tests/version_matrix.py"],
+    "pythons": ["tests/python_matrix.py"],
+    "oldest": ["tests/python_matrix.py", "--oldest"],
+    "clients": ["tests/clients.py", "-o", "docs/robustness.md"],
     "soak": ["tests/benchmarks/soak.py", "-o", "tests/benchmarks/results/soak.md"],
     "recipes": ["tests/benchmarks/recipe_table.py", "-o", "docs/recipe-table.md"],
     "networks": [*SLOW, "tests/test_network_training.py", "tests/test_networks.py", "tests/test_imagenet.py"],

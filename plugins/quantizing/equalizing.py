@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
+from torch.utils._pytree import tree_flatten
 
 from .calibration import observe
 
@@ -88,7 +88,7 @@ class _Record(TorchDispatchMode):
         self.calls: dict[str, int] = defaultdict(int)
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        inputs = [x for x in tree_leaves((args, kwargs or {})) if isinstance(x, Tensor)]
+        inputs = [x for x in tree_flatten((args, kwargs or {}))[0] if isinstance(x, Tensor)]
         known = [self.maps[id(x)] for x in inputs if id(x) in self.maps]
         out = func(*args, **(kwargs or {}))
         operation = str(func.overloadpacket).removeprefix("aten.")

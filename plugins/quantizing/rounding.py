@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_leaves
+from torch.utils._pytree import tree_flatten
 
 from .calibration import observe
 from .results import Kept
@@ -90,7 +90,7 @@ def _raw(outputs: Any) -> list[Tensor]:
         outputs = outputs[1]
     if isinstance(outputs, dict):  # newer heads give the maps that they were given, too
         outputs = {key: value for key, value in outputs.items() if key != "feats"}
-    return [x for x in tree_leaves(outputs) if isinstance(x, Tensor) and x.is_floating_point()]
+    return [x for x in tree_flatten(outputs)[0] if isinstance(x, Tensor) and x.is_floating_point()]
 
 
 def _input_ranges(

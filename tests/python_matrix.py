@@ -1,0 +1,126 @@
+"""Runs the suite on one Python after another with the newest of everything, and with the oldest that is admitted.
+
+Usage: python tests/python_matrix.py [PYTHON ...] [--oldest] [--environments FOLDER]
+
+Each Python (a program, such as python3.12; by default those from 3.10 that are found) gets an environment of its own,
+several gigabytes with torch, which is kept in FOLDER where one is given. With --oldest, every dependency in
+pyproject.toml is installed at its lower bound. The table in docs/versions.md keeps the lines of environments that are
+not run this time.
+"""
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from contextlib import suppress
+from importlib import metadata
+from pathlib import Path
+from xml.etree import ElementTree
+
+from yolo_plugins.files import write_text
+from yolo_plugins.tables import markdown
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "versions.md"
+START, END = "<!-- pythons -->\n", "\n<!-- /pythons -->"
+SHOWN = ("torch", "ultralytics", "numpy", "opencv-python", "onnx", "pyyaml")
+USUAL = [f"python3.{minor}" for minor in range(10, 15)]
+HEADINGS = ["Python", "dependencies", "passed", "failed", "skipped", *SHOWN]
+OF_THEN = ("torchvision==0.16.0", "numpy<2", "opencv-python==4.6.0.66")
+"""What goes with the oldest torch and Ultralytics: they name no upper bounds themselves."""
+TOOLS = ("pytest", "pytest-xdist", "onnx", "onnxslim", "onnxruntime", "timm", "pytorchcv", "lap", "cloudpickle")
+
+
+def lower_bounds() -> list[str]:
+    """The dependencies at their lower bounds."""
+    required = [line for line in metadata.requires("yolo-plugins") or [] if "extra ==" not in line]
+    return [line.replace(">=", "==") for line in required]
+
+
+def number_of(python: str) -> str:
+    """Major and minor version of a Python; empty where none of this name runs."""
+    ask = [python, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]
+    with suppress(OSError):
+        return subprocess.run(ask, capture_output=True, text=True).stdout.strip()
+    return ""
+
+
+def make(python: str, oldest: bool, folder: Path) -> Path:
+    """The environment's own Python, after installing where it is not there yet."""
+    own = folder / "bin" / "python"
+    if not own.exists():
+        subprocess.run([python, "-m", "venv", folder], check=True)
+        install = [own, "-m", "pip", "install", "-q"]
+        if oldest:
+            subprocess.run([*install, *lower_bounds(), *OF_THEN, *TOOLS], check=True)
+            subprocess.run([*install, "--no-deps", "-e", ROOT], check=True)
+        else:
+            subprocess.run([*install, "-e", f"{ROOT}[dev]"], check=True)
+    return own
+
+
+def suite(python: Path, folder: Path) -> list[str]:
+    """How many tests passed, failed and were skipped."""
+    report = folder / "suite.xml"
+    settings = {"OMP_NUM_THREADS": "1", "YOLO_CONFIG_DIR": str(folder), "CI": "1"}
+    path = f"{python.parent}{os.pathsep}{os.environ['PATH']}"
+    subprocess.run(
+        [python, "-m", "pytest", f"--junitxml={report}"], cwd=ROOT, env={**os.environ, **settings, "PATH": path}
+    )
+    counted = next(ElementTree.parse(report).getroot().iter("testsuite"))
+    tests, skipped = int(counted.get("tests", 0)), int(counted.get("skipped", 0))
+    failed = int(counted.get("failures", 0)) + int(counted.get("errors", 0))
+    return [str(tests - failed - skipped), str(failed), str(skipped)]
+
+
+def versions(python: Path) -> list[str]:
+    code = (
+        "import platform, sys; from yolo_plugins.installed import installed_version as v;"
+        "print(platform.python_version(), *((v(name) or '-') for name in sys.argv[1:]))"
+    )
+    done = subprocess.run([python, "-c", code, *SHOWN], capture_output=True, text=True, check=True)
+    return done.stdout.split()
+
+
+def kept(text: str) -> dict[tuple[str, ...], list[str]]:
+    """The lines between the marks, by Python and dependencies."""
+    lines = text.partition(START)[2].partition(END)[0].splitlines()[2:]
+    rows = [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in lines]
+    return {(*minor(row[0]), row[1]): row for row in rows}
+
+
+def minor(version: str) -> tuple[str, ...]:
+    return tuple(re.findall(r"\d+", version)[:2])
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("pythons", nargs="*", metavar="PYTHON")
+    parser.add_argument("--oldest", action="store_true", help="every dependency at its lower bound")
+    parser.add_argument("--environments", type=Path, metavar="FOLDER", help="where environments are kept")
+    args = parser.parse_args()
+    failed = 0
+    with tempfile.TemporaryDirectory() as temporary:
+        for python in args.pythons or [name for name in USUAL if number_of(name)]:
+            number = number_of(python)
+            if not number:
+                parser.error(f"{python} is no Python that runs here")
+            name = f"{number}-oldest" if args.oldest else number
+            own = make(python, args.oldest, (args.environments or Path(temporary)) / name)
+            counts = suite(own, Path(temporary))
+            found, *packages = versions(own)
+            row = [found, "oldest" if args.oldest else "newest", *counts, *packages]
+            failed += int(counts[1])
+            text = PAGE.read_text(encoding="utf-8")
+            rows = {**kept(text), (*minor(found), row[1]): row}
+            table = markdown([HEADINGS, *(rows[key] for key in sorted(rows, key=lambda key: (key[2], int(key[1]))))])
+            before, start, rest = text.partition(START)
+            write_text(PAGE, f"{before}{start}{table}{END}{rest.partition(END)[2]}")
+            print(" | ".join(row), flush=True)
+    return int(bool(failed))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
