@@ -9,7 +9,7 @@ import pytest
 import torch
 import yolo_plugins as yp
 from cases import CASES, Case, randomise
-from conftest import mostly_slow
+from conftest import export_onnx, mostly_slow
 from torch import nn
 
 every_block = pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
@@ -128,7 +128,7 @@ def test_a_trace_gives_the_same_at_another_image_size(case: Case) -> None:
 def test_onnx_runtime_gives_the_same(case: Case) -> None:
     runtime = pytest.importorskip("onnxruntime")
     block, x, file = trained(case), image(case), io.BytesIO()
-    torch.onnx.export(block, (x,), file, dynamo=False)
+    export_onnx(block, (x,), file)
     session = runtime.InferenceSession(file.getvalue(), providers=["CPUExecutionProvider"])
     (out,) = session.run(None, {session.get_inputs()[0].name: x.numpy()})
     torch.testing.assert_close(torch.from_numpy(out), block(x), atol=1e-4, rtol=1e-4)
@@ -145,6 +145,8 @@ def test_it_compiles_as_one_graph(case: Case) -> None:
 @every_block
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=["half", "bfloat16"])
 def test_it_runs_in_low_precision(case: Case, dtype: torch.dtype) -> None:
+    if dtype is torch.float16 and torch.__version__.startswith("2.1."):
+        pytest.skip("torch convolves in half on the CPU from 2.2 on")
     out = trained(case).to(dtype)(image(case).to(dtype))
     assert out.dtype == dtype
     assert out.isfinite().all()

@@ -8,7 +8,7 @@ import torch
 import yolo_plugins as yp
 from cases import CASES
 from checkpoint_fixtures import FOLDER
-from conftest import Environment
+from conftest import Environment, listed
 from torch import nn
 from yolo_plugins.blocks.registry import PUBLIC
 
@@ -39,6 +39,7 @@ def held(value: object, file: Path) -> set[str]:
     return {name for name in torch.serialization.get_unsafe_globals_in_checkpoint(file) if "yolo_plugins" in name}
 
 
+@listed
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
 def test_a_saved_block_holds_public_names_only(case: Any, tmp_path: Path) -> None:
     names = held(case(), tmp_path / "block.pt")
@@ -46,6 +47,7 @@ def test_a_saved_block_holds_public_names_only(case: Any, tmp_path: Path) -> Non
     assert names <= {f"yolo_plugins.{name}" for name in PUBLIC}
 
 
+@listed
 @pytest.mark.parametrize("build", [yp.ghostnet, yp.mobilenet_v3, yp.shufflenet_v1], ids=lambda build: build.__name__)
 def test_a_saved_network_holds_public_names_only(build: Any, tmp_path: Path) -> None:
     assert held(build(), tmp_path / "network.pt") <= {f"yolo_plugins.{name}" for name in PUBLIC}

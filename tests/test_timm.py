@@ -11,6 +11,7 @@ import pytest
 import torch
 import yaml
 import yolo_plugins as yp
+from conftest import export_onnx, listed
 from torch import nn
 from yolo_plugins import cli
 from yolo_plugins.networks import timm_backbone
@@ -144,6 +145,7 @@ def test_commands_that_count_and_check_fetch_nothing(
     assert {"info": "plugins.Timm", "check": "exported to TorchScript"}[command] in capsys.readouterr().out
 
 
+@listed
 def test_a_checkpoint_holds_no_class_of_timm_and_loads_restricted(tmp_path: Path) -> None:
     detector = model().half()
     detector.model[0].network.requires_grad_(False)
@@ -215,7 +217,7 @@ def test_a_step_of_training_reaches_every_parameter() -> None:
 def test_onnx_runtime_gives_the_same(tmp_path: Path) -> None:
     runtime = pytest.importorskip("onnxruntime")
     row = yp.Timm(3, NAME).eval()
-    torch.onnx.export(row, (image(),), str(tmp_path / "row.onnx"), dynamo=False)
+    export_onnx(row, (image(),), str(tmp_path / "row.onnx"))
     session = runtime.InferenceSession(str(tmp_path / "row.onnx"), providers=["CPUExecutionProvider"])
     for ours, theirs in zip(
         session.run(None, {session.get_inputs()[0].name: image().numpy()}), row(image()), strict=True

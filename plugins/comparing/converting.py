@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,9 @@ def write(module: Any, inputs: Sequence[Any], form: str, folder: Path) -> Path:
         else:
             file = folder / "model.onnx"
             names = [f"x{i}" for i in range(len(inputs))]
+            tracer = {"dynamo": False} if "dynamo" in signature(torch.onnx.export).parameters else {}
             torch.onnx.export(
-                module, tuple(inputs), str(file), input_names=names, opset_version=17, dynamo=False, verbose=False
+                module, tuple(inputs), str(file), input_names=names, opset_version=17, verbose=False, **tracer
             )
     return file
 

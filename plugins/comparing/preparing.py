@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from ..blocks.counting import parameters
-from ..models.building import gflops, yolo
+from ..models.building import gflops, save, yolo
 from ..training.norm_statistics import measured_norms
 from .pipeline import Pipeline, final, named, read
 
@@ -39,7 +39,7 @@ def prepare(source: str, weights: str, reference: str, imgsz: int, images: list[
     facts["gflops"] = gflops(network, imgsz)
     if not source.endswith(".pt"):
         _settle(network, images, imgsz)
-    model.save(weights)
+    save(network, Path(weights), half=True)
     pipeline = Pipeline(Path(weights), model.task, images, {"imgsz": imgsz, "conf": conf})
     inputs = [pipeline.prepared(photo) for photo in pipeline.photos]
     arrays = {f"input{i}": x for i, x in enumerate(inputs)} | named(pipeline.run(x) for x in inputs)

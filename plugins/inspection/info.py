@@ -91,7 +91,8 @@ def _rows(network: Any, imgsz: int) -> list[Row]:
 
     names = [row[2] for row in rows_of(network.yaml)]
     image = torch.zeros(1, image_channels(network.yaml), imgsz, imgsz)
-    layers = thop.profile(network, inputs=[image], verbose=False, ret_layer_info=True)[2]["model"][2]
+    counted = copy.deepcopy(network)  # an older thop leaves hooks behind, also on the activation that all models share
+    layers = thop.profile(counted, inputs=[image], verbose=False, ret_layer_info=True)[2]["model"][2]
     return [
         Row(name, parameters(layer), layers[str(i)][0] * 2 / 1e9)
         for i, (name, layer) in enumerate(zip(names, network.model, strict=True))
