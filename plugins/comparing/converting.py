@@ -27,7 +27,7 @@ def write(module: Any, inputs: Sequence[Any], form: str, folder: Path) -> Path:
         else:
             file = folder / "model.onnx"
             names = [f"x{i}" for i in range(len(inputs))]
-            tracer = {"dynamo": False} if "dynamo" in signature(torch.onnx.export).parameters else {}
+            tracer: dict[str, Any] = {"dynamo": False} if "dynamo" in signature(torch.onnx.export).parameters else {}
             torch.onnx.export(
                 module, tuple(inputs), str(file), input_names=names, opset_version=17, verbose=False, **tracer
             )
