@@ -56,6 +56,8 @@ def test_a_named_stage_is_a_row_of_its_inner_block_and_gate(name: str, row: tupl
 )
 def test_a_plain_stage_is_ultralytics_own(name: str, args: tuple[object, ...]) -> None:
     modules = pytest.importorskip("ultralytics.nn.modules")
+    if not hasattr(modules, name):
+        pytest.skip(f"this Ultralytics has no {name}")
     stock = randomise(getattr(modules, name)(16, 32, *args))
     ours = yp.BLOCKS[name](16, 32, *args).eval()
     ours.load_state_dict(stock.state_dict())
@@ -145,8 +147,8 @@ def test_it_compiles_as_one_graph(case: Case) -> None:
 @every_block
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=["half", "bfloat16"])
 def test_it_runs_in_low_precision(case: Case, dtype: torch.dtype) -> None:
-    if dtype is torch.float16 and torch.__version__.startswith("2.1."):
-        pytest.skip("torch convolves in half on the CPU from 2.2 on")
+    if torch.__version__.startswith("2.1.") and (dtype is torch.float16 or case.build is yp.DySample):
+        pytest.skip("on the CPU torch convolves in half, and samples a grid in bfloat16, from 2.2 on")
     out = trained(case).to(dtype)(image(case).to(dtype))
     assert out.dtype == dtype
     assert out.isfinite().all()

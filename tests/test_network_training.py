@@ -12,6 +12,7 @@ from replacement_cases import tensors
 from replacement_table import difference
 from task_datasets import data_for
 from yolo_plugins.model_yamls import names
+from yolo_plugins.models.building import save
 from yolo_plugins.rows.yaml_files import with_scale
 from yolo_plugins.training.norm_statistics import measured_norms
 
@@ -86,7 +87,7 @@ def test_a_whole_network_trains_validates_predicts_and_exports(
     assert best.val(data=str(data), imgsz=64, workers=0, plots=False).results_dict
     x = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     enliven(best.model.float(), x)
-    best.save("lively.pt")
+    save(best.model, Path("lively.pt"), {"imgsz": 64})  # YOLO.save came after 8.1
     with torch.no_grad():
         expected = next(tensors(YOLO("lively.pt").model.fuse(verbose=False).eval()(x)))
     for name in formats:
