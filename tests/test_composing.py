@@ -222,7 +222,9 @@ def test_a_recipe_file_may_name_every_kind_of_row(small: Path, tmp_path: Path) -
 
 def test_the_command_repeats_itself_in_the_file_that_it_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "small.yaml").write_text(SMALL.replace("C3k2", "C2f"))  # which Ultralytics has from 8.3 on
+    if not hasattr(pytest.importorskip("ultralytics.nn.modules"), "C3k2"):
+        pytest.skip("this Ultralytics has no C3k2")
+    (tmp_path / "small.yaml").write_text(SMALL)
     blocks = ["--stage", "ShuffleUnit(g=2)", "--gate", "EMA", "--down", "SPDConv", "--from-stride", "8"]
     assert cli.main(["yaml", "small.yaml", *blocks, "-o", "mine.yaml"]) == 0
     text = Path("mine.yaml").read_text()

@@ -40,6 +40,7 @@ ELSEWHERE = {
     "python demo/start.py": "makes an environment beside the clone",
     "python tests/": "the tests and benchmarks",
     "ruff check": "the tests",
+    "yolo train model=MODEL": "what the models of a table were trained by",
     "yolo-plugins init": "fetches weights",
 }
 """Commands that are not run here, and why; so are lines of a program with `pretrained=True`, which fetch weights."""
