@@ -51,6 +51,7 @@ def test_a_folded_model_gives_the_same_outputs_from_other_layers(step: Step) -> 
     assert str(before) != str(after)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # the tracer's
 def test_models_built_fused_and_exported_again_and_again_leave_memory_and_registries_as_they_are() -> None:
     memory, first, last = soak(["yolov8n-ghost.yaml", "mobilenetv3-small-cls.yaml"], cycles=4, seconds=600)

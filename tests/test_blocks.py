@@ -117,7 +117,7 @@ def test_a_state_dict_and_a_pickle_bring_the_block_back(case: Case) -> None:
     torch.testing.assert_close(pickle.loads(pickle.dumps(block))(x), block(x))
 
 
-@every_block
+@pytest.mark.parametrize("case", mostly_slow(CASES, CASES[::4]), ids=lambda case: case.id)
 @pytest.mark.filterwarnings("ignore")  # the exporter's, of branches by shape
 def test_a_trace_gives_the_same_at_another_image_size(case: Case) -> None:
     block = trained(case)

@@ -10,6 +10,7 @@ import torch
 import yaml
 import yolo_plugins as yp
 from cases import randomise
+from conftest import mostly_slow
 from recipe_table import train_a_step
 from torch import Tensor, nn
 from yolo_plugins import cli
@@ -63,7 +64,7 @@ def written(small: Path, **blocks: Any) -> tuple[Any, Any]:
         return swapped, yolo.model
 
 
-@pytest.mark.parametrize(("kind", "name"), EVERY, ids=lambda value: value)
+@pytest.mark.parametrize(("kind", "name"), mostly_slow(EVERY, EVERY[::4]))
 def test_every_block_stands_where_it_can_and_the_model_trains_and_fuses(small: Path, kind: str, name: str) -> None:
     torch.manual_seed(0)
     swapped, model = written(small, **{kind: name + ONLY.get(name, "")})

@@ -16,7 +16,7 @@ from yolo_plugins.quantizing.calibration import prepared
 pytestmark = pytest.mark.filterwarnings("ignore")  # the tracer's
 
 NAMES = sorted(path.name for path in Path(yamls).parent.glob("*.yaml"))
-QUICK = {("yolov8-ghost.yaml", "onnx"), ("yolov8-lite-seg.yaml", "openvino")}
+QUICK = {("yolov8-lite-seg.yaml", "openvino")}
 EXPORTS = [
     pytest.param(name, format, id=f"{name[:-5]}-{format}", marks=() if (name, format) in QUICK else pytest.mark.slow)
     for name in NAMES

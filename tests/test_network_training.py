@@ -16,9 +16,9 @@ from yolo_plugins.models.building import save
 from yolo_plugins.rows.yaml_files import with_scale
 from yolo_plugins.training.norm_statistics import measured_norms
 
-FAST = ["yolov8n-shufflenetv1-seg.yaml", "yolo26n-lite-pose.yaml"]
+FAST = ["yolo26n-lite-pose.yaml"]
 SLOW = [
-    *("ghostnet-cls.yaml", "yolov8n-mobilenetv3.yaml"),
+    *("ghostnet-cls.yaml", "yolov8n-mobilenetv3.yaml", "yolov8n-shufflenetv1-seg.yaml"),
     *(f"{network}-cls.yaml" for network in ("shufflenetv1", "mobilenetv3", "mobilenetv3-small")),
     *(f"yolov8n-{network}.yaml" for network in ("ghostnet", "ghostnet-seg", "shufflenetv1", "mobilenetv3-seg")),
     *(with_scale(name, "n") for name in names() if "-lite" in name and name != "yolo26-lite-pose.yaml"),

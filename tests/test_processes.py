@@ -5,14 +5,14 @@ import signal
 from pathlib import Path
 
 import pytest
-from conftest import Environment
+from conftest import Environment, mostly_slow
 from yolo_plugins import model_yamls
 
 CHECKPOINT = Path(__file__).parent / "data" / "0.1.0-detect.pt"
 TRAIN = ["imgsz=64", "epochs=2", "batch=4", "workers=0", "plots=False", "val=True", "seed=0", "amp=False"]
 
 
-@pytest.fixture(scope="session", params=["detect", "segment"])
+@pytest.fixture(scope="session", params=mostly_slow(["detect", "segment"], ["segment"]))
 def trained(
     request: pytest.FixtureRequest, active: Environment, shapes: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:

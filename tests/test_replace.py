@@ -19,7 +19,6 @@ CASES = {case.name: case for case in cases()}
 QUICK = (
     "torchvision ResNet-18",
     "timm efficientnet_b0, 1×1 too",
-    "yolo11n-seg, neck",
     "yolo12n-obb, head",
     "own Sequential",
 )

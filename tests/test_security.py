@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from conftest import Environment
+from conftest import Environment, mostly_slow
 from torch import nn
 from yolo_plugins import GhostConv
 from yolo_plugins.cli import main
@@ -59,7 +59,9 @@ class Caller:
         return os.system, ("touch executed",)
 
 
-@pytest.mark.parametrize("hidden", ["beside the model", "inside a block of ours"])
+@pytest.mark.parametrize(
+    "hidden", mostly_slow(["beside the model", "inside a block of ours"], ["inside a block of ours"])
+)
 def test_under_restricted_loading_a_checkpoint_of_ours_loads_and_one_that_calls_for_more_does_not(
     hidden: str, active: Environment, tmp_path: Path
 ) -> None:
