@@ -78,7 +78,7 @@ def without_maps(x: Any) -> Any:
 
 @each_head
 @pytest.mark.parametrize("form", mostly_slow(["separate", "shared", "merged", "zero"], ["shared", "merged"]))
-@pytest.mark.parametrize("training", [True, False], ids=["training", "inference"])
+@pytest.mark.parametrize("training", mostly_slow([True, False], [False]), ids=["training", "inference"])
 def test_outputs_have_the_shapes_of_the_stock_heads_whatever_its_tasks_share(
     which: str, form: str, training: bool
 ) -> None:

@@ -100,7 +100,6 @@ if __name__ == '__main__':
 @pytest.mark.parametrize(
     "first",
     [
-        "from ultralytics.nn import tasks",
         "import yolo_plugins, torch",
         "import patch_ultralytics; patch_ultralytics.apply()",
     ],
