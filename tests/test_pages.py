@@ -30,6 +30,7 @@ REPLACED = {
     r"--budget-ms \d+": "--faster 1.1",  # a time depends on the machine
     r"--max-drop [\d.]+": "--max-drop 1",  # networks here are hardly trained
     r"--max-ms 30 --max-mb 4 --min-map 0.35": "--max-ms 30000 --max-mb 40 --min-map 0",
+    "--train epochs=100": "--train epochs=1 batch=4 workers=0 device=cpu",
     "--formats torch .* mnn": "--formats torch mnn",
     "--formats onnx openvino ncnn": "--formats onnx",  # every format is compared in tests/test_compare.py
     r"--seeds 0 1 2|--seeds 2": "--seeds 1",
