@@ -12,6 +12,7 @@ from conftest import Environment
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^ *```(bash|console|python)\n(.*?)^ *```", re.S | re.M)
+CELL = re.compile(r"^\|.*?\| `(yolo(?:-plugins)? [^`]*)` \|", re.M)
 
 SMALL = ("epochs=1", "imgsz=64", "batch=4", "workers=0", "plots=False", "amp=False", "device=cpu")
 """What is said to `yolo train`, and to the training in other commands, in place of what the page says."""
@@ -22,6 +23,7 @@ OPTIONS = {
     "yolo-plugins compare": ("--rounds", "1", "--imgsz", "64"),
     "yolo-plugins ablate": ("--rounds", "1", "--seeds", "1", *SMALL),
     "yolo-plugins transplant": ("--block-steps", "2", "--joint-steps", "2", "--batch", "2"),
+    "yolo-plugins yaml": ("--force",),
     "yolo-plugins search": ("--imgsz", "64", "--rounds", "3", "--force"),
 }
 """What commands are given to be quick."""
@@ -57,7 +59,10 @@ batches = lambda: (torch.rand(2, 3, 64, 64) for _ in range(2))
 
 
 def blocks(page: Path) -> list[tuple[str, str]]:
-    return FENCE.findall(page.read_text(encoding="utf-8"))
+    """Language and text of what a page shows to be run; commands in a table's cells are a block as well."""
+    text = page.read_text(encoding="utf-8")
+    cells = "\n".join(CELL.findall(text))
+    return FENCE.findall(text) + [("bash", cells)] * bool(cells)
 
 
 def commands(text: str) -> Iterator[list[str]]:

@@ -76,7 +76,9 @@ def named(texts: Iterable[str], taken: Iterable[str] = ()) -> dict[str, str]:
             raise ValueError(f"{text} says nothing of what is to change; give a recipe, options or rows")
         found[name] = what.strip()
     if not found:
-        raise ValueError('nothing is to be added to the base; give a change, as in --add ghost se="--gate SE"')
+        raise ValueError(
+            'nothing is to be added to the base; give a change, as in --add ghost="--stage GhostBottleneck" se="--gate SE"'
+        )
     return found
 
 
