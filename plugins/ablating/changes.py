@@ -77,7 +77,8 @@ def named(texts: Iterable[str], taken: Iterable[str] = ()) -> dict[str, str]:
         found[name] = what.strip()
     if not found:
         raise ValueError(
-            'nothing is to be added to the base; give a change, as in --add ghost="--stage GhostBottleneck" se="--gate SE"'
+            "nothing is to be added to the base; give a change, as in "
+            '--add ghost="--stage GhostBottleneck" se="--gate SE"'
         )
     return found
 
