@@ -58,6 +58,10 @@ batches = lambda: (torch.rand(2, 3, 64, 64) for _ in range(2))
 """What a page's programs suppose to be there."""
 
 
+FILES = {"draw.md": ("mine.yaml", ROOT / "model_yamls" / "yolov8-ghost.yaml"), "networks.md": ("init.pt", "light.pt")}
+"""A file that a page's commands suppose to be there, and what is put in its place."""
+
+
 def blocks(page: Path) -> list[tuple[str, str]]:
     """Language and text of what a page shows to be run; commands in a table's cells are a block as well."""
     text = page.read_text(encoding="utf-8")
@@ -111,8 +115,9 @@ def test_what_a_page_shows_runs(page: Path, active: Environment, given: Path, tm
     """In a copy of that folder, one after another."""
     folder = tmp_path / "here"
     shutil.copytree(given, folder)
-    if page.name == "draw.md":
-        shutil.copy(ROOT / "model_yamls" / "yolov8-ghost.yaml", folder / "mine.yaml")
+    if page.name in FILES:
+        name, source = FILES[page.name]
+        shutil.copy(folder / source, folder / name)
     for language, text in blocks(page):
         if language == "python":
             for pattern, small in REPLACED.items():
