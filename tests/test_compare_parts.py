@@ -334,5 +334,5 @@ def test_mnns_converter_installs_nothing_and_reports_nothing(tmp_path):
     run = subprocess.run(
         [sys.executable, "-c", program], env={**os.environ, "PATH": path}, capture_output=True, text=True, check=True
     )
-    assert run.stdout.splitlines()[-1] == "None"
+    assert "None" in run.stdout.splitlines()  # beside what MNN itself prints, sooner or later
     assert not (tmp_path / "installed").exists()
