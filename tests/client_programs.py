@@ -114,7 +114,7 @@ def checker(data: Path) -> None:
     """Export at each opset, check the file with shapes inferred strictly, and let ONNX Runtime load it."""
     import onnx
     import onnxruntime
-    from torch.onnx.utils import _constants  # what the exporter itself compares an opset with
+    from torch.onnx import _constants  # what the exporter itself compares an opset with
     from ultralytics import YOLO
 
     opsets = range(13, _constants.ONNX_TORCHSCRIPT_EXPORTER_MAX_OPSET + 1)
