@@ -42,6 +42,7 @@ ELSEWHERE = {
     "pip install": "installing, which .ci/run does",
     "python demo/start.py": "makes an environment beside the clone",
     "python tests/": "the tests and benchmarks",
+    "stock=": "a benchmark's argument",
     "ruff check": "the tests",
     "yolo train model=MODEL": "what the models of a table were trained by",
     "yolo-plugins init": "fetches weights",
@@ -52,7 +53,7 @@ BEFORE = {
 from ultralytics import YOLO
 import torch
 teacher = YOLO("yolov8n.pt").model.float()
-batches = lambda: (torch.rand(2, 3, 64, 64) for _ in range(2))
+batches = lambda: torch.rand(2, 3, 64, 64)
 """
 }
 """What a page's programs suppose to be there."""

@@ -24,6 +24,7 @@ from yolo_plugins.searching.picking import Option, Table, TooSlowError, pick
 from yolo_plugins.searching.predicting import Choice, errors, fitted, uncorrected
 from yolo_plugins.searching.progress import Line
 from yolo_plugins.searching.settings import Settings
+from yolo_plugins.searching.worths import guessed, taught
 
 NAMES = (STOCK, "a", "b", "c")
 ROWS = 6
@@ -303,6 +304,15 @@ def test_an_interrupted_run_goes_on_and_what_a_runtime_cannot_run_is_left_out(
     assert FakeBench.rounds == 10, "nothing is measured twice"
     run("on another machine")
     assert FakeBench.rounds == 10 + 2 + 5
+
+
+def test_a_head_that_cannot_be_taught_alone_is_worth_what_it_would_be_without_images(shapes, tmp_path):
+    base, said = build("yolov8n.yaml"), StringIO()
+    usual = edits_of(base, candidates(), "yolov8n.yaml")
+    edits = {"light head": usual["light head"]}
+    worth = taught(base, edits, shapes.parent / "images" / "train", 1, 64, Store(tmp_path / "store"), "key", Line(said))
+    assert worth == guessed(base, edits, 64)
+    assert "row 22, light head: shares layers between its outputs and is not taught alone" in said.getvalue()
 
 
 @pytest.mark.slow

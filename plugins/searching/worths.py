@@ -41,6 +41,8 @@ def guessed(base: Any, edits: Edits, imgsz: int) -> Worth:
 def taught(base: Any, edits: Edits, images: Path, steps: int, imgsz: int, store: Store, key: Any, line: Line) -> Worth:
     """The share of the stock row's variance that each block explains after a short lesson, from images without labels.
 
+    A head whose branches share layers has no maps of the stock head's to learn alone: what it is worth is guessed.
+
     Raises:
         ValueError, OSError: no images, or one that cannot be read.
     """
@@ -57,6 +59,10 @@ def taught(base: Any, edits: Edits, images: Path, steps: int, imgsz: int, store:
             record = {}
             for i in found:
                 shares = [max(0.0, v) for part, v in report.alone.items() if part.split(".")[1] == str(i)]
+                if not shares:
+                    line.say(f"row {i}, {name}: shares layers between its outputs and is not taught alone; guessed")
+                    record[str(i)] = guessed(base, {name: {i: found[i]}}, imgsz)[i][name]
+                    continue
                 record[str(i)] = sum(shares) / len(shares)
             store.put(f"taught/{fingerprint(*about)}", record)
         for i in found:
