@@ -10,7 +10,6 @@ import tempfile
 import venv
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from importlib.metadata import version
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -28,6 +27,7 @@ os.environ.update(OFFLINE, YOLO_PLUGINS="0")  # tests patch what they need, also
 import numpy as np
 import pytest
 import torch
+from yolo_plugins.installed import installed_version
 
 import patch_ultralytics
 
@@ -69,7 +69,11 @@ LACKS = r"neither a file nor a model|which Ultralytics \S+ has not|has no such|n
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[Any]) -> Iterator[None]:
     """Skip what ends in the pack's sentence that an Ultralytics older than the newest tested one lacks something."""
     report = (yield).get_result()
-    older = version("ultralytics").split(".")[:2] < patch_ultralytics.TESTED[1].split(".")[:2]
+    installed, newest = (
+        tuple(map(int, re.findall(r"\d+", text)[:2]))
+        for text in (installed_version("ultralytics") or "", patch_ultralytics.TESTED[1])
+    )
+    older = installed < newest
     if older and report.failed and call.excinfo and re.search(LACKS, str(call.excinfo.value)):
         report.outcome, report.longrepr = "skipped", (str(item.path), 0, f"Skipped: {call.excinfo.value}")
 

@@ -59,7 +59,10 @@ def test_every_shipped_and_every_stock_yaml_passes_at_every_scale_and_is_exporte
     assert "exported to TorchScript" in str(verdict)
 
 
-@pytest.mark.parametrize("name", ["yolov8-ghost.yaml", "mobilenetv3-cls.yaml"])
+SAMPLE = ("yolov8-ghost.yaml", "mobilenetv3-cls.yaml", "yolov8-shufflenetv1-seg.yaml", "yolo11-obb.yaml")
+
+
+@pytest.mark.parametrize("name", mostly_slow(SAMPLE, SAMPLE[:2]))
 def test_a_full_check_builds_every_scale_and_exports(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", name]) == 0
     out = capsys.readouterr().out

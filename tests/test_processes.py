@@ -100,6 +100,8 @@ if __name__ == '__main__':
 @pytest.mark.parametrize(
     "first",
     [
+        pytest.param("from ultralytics.nn import tasks", marks=pytest.mark.slow),
+        pytest.param("import ultralytics", marks=pytest.mark.slow),
         "import yolo_plugins, torch",
         "import patch_ultralytics; patch_ultralytics.apply()",
     ],

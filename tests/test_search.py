@@ -13,6 +13,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 import yaml
+from conftest import mostly_slow
 from yolo_plugins.cli import main
 from yolo_plugins.comparing import RUNTIMES, Store, timed
 from yolo_plugins.models.building import build, save, yolo
@@ -166,7 +167,10 @@ def test_any_registered_block_is_tried_where_it_can_stand(block: str, row: int, 
     assert edits[block][row].block == stands
 
 
-@pytest.mark.parametrize("model", ["yolo26n.yaml", "yolov8n-seg.yaml"])
+FAMILIES = ["yolo11n.yaml", "yolo26n.yaml", "yolov8n-seg.yaml", "yolov8n-ghost.yaml"]
+
+
+@pytest.mark.parametrize("model", mostly_slow(FAMILIES, FAMILIES[1:3]))
 def test_rows_of_every_family_have_candidates(model: str) -> None:
     base = build(model)
     rows = {i for found in edits_of(base, candidates(), model).values() for i in found}
