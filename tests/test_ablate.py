@@ -88,7 +88,8 @@ def test_several_rows_are_given_by_hand_and_a_recipe_may_be_a_file(tmp_path: Pat
 
 REFUSED = {
     "yolov8n.yaml --add ghost": "an ablation trains: give its data, as in data=data.yaml",
-    "yolov8n.yaml data=d.yaml": 'nothing is to be added to the base; give a change, as in --add ghost="--stage GhostBottleneck" se="--gate SE"',
+    "yolov8n.yaml data=d.yaml": "nothing is to be added to the base; give a change, as in "
+    '--add ghost="--stage GhostBottleneck" se="--gate SE"',
     "yolov8n.yaml data=d.yaml --add gost": "gost: no recipe is called 'gost'; there are ghost,",
     "yolov8n.yaml data=d.yaml --add epoch=10": "did you mean epochs=?",
     "yolov8n.yaml data=d.yaml --add ghost epochs=1 lr=2": "lr: '2' is no recipe, and `yolo train` has no such argument",
