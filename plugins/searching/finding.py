@@ -95,7 +95,7 @@ def find(
         if measured <= limit:
             best = Found(choice, expected, measured, stock, alone, table, checked, attempt)
         else:
-            room *= limit / measured  # beside what the fit has learned: noise must not hold the search at the limit
+            room = min(room, expected) * limit / measured  # one model hardly moves the fit: not to choose it again
     if best is None:
         least = min(times[chosen:])
         raise TooSlowError(f"the fastest found takes {least:.2f} ms, more than the budget of {limit:.2f} ms: {MORE}")
