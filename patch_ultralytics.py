@@ -49,6 +49,8 @@ def apply() -> None:
         try:
             importlib.import_module(f"yolo_plugins.{room}")
         except ImportError as error:  # a release from before the range lacks heads that ours are made from
+            if not str(error.name).startswith("ultralytics"):
+                raise
             raise PatchError(_unknown(f"lacks what this version needs ({error})")) from error
     from yolo_plugins.blocks.registry import register_installed
 
@@ -76,8 +78,6 @@ def active() -> bool:
 
 
 # Start-up: the patch is applied when the interpreter imports ultralytics.nn.tasks, and costs nothing before.
-
-
 def install_hook() -> None:
     """Apply the patch as soon as `ultralytics.nn.tasks` is imported, or at once if it is already.
 

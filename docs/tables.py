@@ -27,7 +27,7 @@ from yolo_plugins.inspection.listing import blocks as listed
 from yolo_plugins.models.building import build, gflops
 from yolo_plugins.rows.description import read, rows_of
 from yolo_plugins.rows.yaml_files import stock_file, with_scale
-from yolo_plugins.tables import change, markdown, table
+from yolo_plugins.tables import change, markdown, table, with_part
 
 ROOT = Path(__file__).resolve().parents[1]
 KINDS = ("conv", "stage", "same")
@@ -179,11 +179,10 @@ def stale() -> Iterator[tuple[str, str]]:
     for file, parts in PARTS.items():
         text = before = (ROOT / file).read_text(encoding="utf-8")
         for name, make in parts.items():
-            start, _, rest = text.partition(f"<!-- {name} -->\n")
-            _, end, after = f"\n{rest}".partition(f"\n<!-- /{name} -->")
-            if not end:
-                raise ValueError(f"{file} lacks <!-- {name} --> or its end, <!-- /{name} -->")
-            text = f"{start}<!-- {name} -->\n{make()}{end}{after}"
+            try:
+                text = with_part(text, name, make())
+            except ValueError as error:
+                raise ValueError(f"{file}: {error}") from error
         if text != before:
             yield file, text
     drawings = "docs/blocks.md"

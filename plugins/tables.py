@@ -1,4 +1,4 @@
-"""Plain rows to text: numbers, changes, aligned columns, and tables in the formats that people paste."""
+"""Plain rows to text: numbers, changes, aligned columns, tables in the formats that people paste, and in pages."""
 
 from __future__ import annotations
 
@@ -88,6 +88,34 @@ def table(rows: Sequence[Mapping[str, Any]], style: str = "text") -> str:
     numeric = [i for i, heading in enumerate(headings) if any(_is_number(row.get(heading)) for row in rows)]
     cells = [headings, *([_shown(row.get(heading)) for heading in headings] for row in rows)]
     return {"markdown": markdown, "latex": latex}.get(style, columns)(cells, numeric)
+
+
+def part_of(page: str, name: str) -> str:
+    """What a page has between `<!-- name -->` and `<!-- /name -->`, each a line of its own.
+
+    Raises:
+        ValueError: it lacks one of them.
+    """
+    begin, end = _place(page, name)
+    return page[begin:end]
+
+
+def with_part(page: str, name: str, part: str) -> str:
+    """The page with another text there.
+
+    Raises:
+        ValueError: as `part_of`.
+    """
+    begin, end = _place(page, name)
+    after = page[end:].removeprefix("\n")
+    return f"{page[:begin]}{part}\n{after}"
+
+
+def _place(page: str, name: str) -> tuple[int, int]:
+    found = re.search(rf"(?<=<!-- {name} -->\n).*?(?=\n?<!-- /{name} -->)", page, re.DOTALL)
+    if found is None:
+        raise ValueError(f"it lacks <!-- {name} --> or its end, <!-- /{name} -->")
+    return found.span()
 
 
 def _is_number(value: Any) -> bool:

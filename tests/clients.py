@@ -19,10 +19,9 @@ from conftest import Environment, make_environment
 from version_matrix import pip
 from yolo_plugins.demo.dataset import write
 from yolo_plugins.files import write_text
-from yolo_plugins.tables import markdown
+from yolo_plugins.tables import markdown, part_of, with_part
 
 MODELS = ["yolov8n-ghost.yaml", "yolov8n-shuffle.yaml", "yolo26n-lite.yaml"]
-START, END = "<!-- clients -->\n", "\n<!-- /clients -->"
 HEADINGS = ["client", "version", "what it did", *(f"`{name}`" for name in MODELS)]
 
 
@@ -115,8 +114,7 @@ def rows_of(chosen: dict[str, Client]) -> dict[str, list[str]]:
 
 def kept(text: str) -> dict[str, list[str]]:
     """The lines between the marks of a page, by client."""
-    lines = text.partition(START)[2].partition(END)[0].splitlines()
-    rows = [line.strip("| ").split(" | ") for line in lines]
+    rows = [line.strip("| ").split(" | ") for line in part_of(text, "clients").splitlines()]
     return {row[0]: row for row in rows if row[0] in CLIENTS}
 
 
@@ -125,17 +123,17 @@ def main() -> int:
     parser.add_argument("clients", nargs="*", metavar="CLIENT", help="parts of names; by default all are tried")
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="the page to put the table into")
     args = parser.parse_args()
-    page = args.output.read_text(encoding="utf-8") if args.output else f"{START}{END}"
-    before, start, rest = page.partition(START)
-    _, end, after = rest.partition(END)
-    if not (start and end):
-        parser.error(f"{args.output} lacks {START.strip()} or its end, {END.strip()}")
+    try:
+        page = args.output.read_text(encoding="utf-8") if args.output else ""
+        known = kept(page) if args.output else {}
+    except ValueError as error:
+        parser.error(f"{args.output}: {error}")
     chosen = {n: c for n, c in CLIENTS.items() if not args.clients or any(part in n for part in args.clients)}
     rows = rows_of(chosen)
     if args.output:
-        shown = {**kept(page), **rows}
+        shown = {**known, **rows}
         table = markdown([HEADINGS, *(shown[name] for name in CLIENTS if name in shown)])
-        write_text(args.output, f"{before}{START}{table}{END}{after}")
+        write_text(args.output, with_part(page, "clients", table))
     return int(any(cell.startswith("FAILS") for row in rows.values() for cell in row))
 
 

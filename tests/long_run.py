@@ -20,7 +20,8 @@ from yolo_plugins.tables import markdown
 
 ROOT = Path(__file__).parents[1]
 RESULT = ROOT / "tests" / "benchmarks" / "results" / "long_run.md"
-SLOW = ["-m", "pytest", "-m", "slow", "-n", "0", "-q"]
+SLOW = ["-m", "pytest", "-m", "slow", "-vv"]
+FAULTS = "tests/test_faults.py"
 PARTS = {
     "versions": ["tests/version_matrix.py"],
     "pythons": ["tests/python_matrix.py"],
@@ -28,26 +29,20 @@ PARTS = {
     "clients": ["tests/clients.py", "-o", "docs/robustness.md"],
     "soak": ["tests/benchmarks/soak.py", "-o", "tests/benchmarks/results/soak.md"],
     "recipes": ["tests/benchmarks/recipe_table.py", "-o", "docs/recipe-table.md"],
-    "networks": [*SLOW, "tests/test_network_training.py", "tests/test_networks.py", "tests/test_imagenet.py"],
-    "exports": [*SLOW, "tests", "-k", "export or every_model_yaml or 8_bits"],
-    "processes": [*SLOW, "tests/test_processes.py", "tests/test_compare.py", "tests/test_ablate.py"],
-    "faults": [*SLOW, "tests/test_faults.py"],
-    "tests": SLOW,
+    "faults": [*SLOW, "-n", "0", FAULTS],
+    "tests": [*SLOW, "--no-loadscope-reorder", "--ignore", FAULTS],
 }
-"""By name, what Python is told; `tests` is all slow tests, those of the parts before it too."""
-USUAL = [name for name in PARTS if name not in ("networks", "exports", "processes")]
+"""By name, what Python is told; `tests` is all other slow tests."""
 HEADINGS = ["part", "command", "date", "minutes", "result"]
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; by default {', '.join(USUAL)}"
-    )
-    chosen = parser.parse_args().parts or USUAL
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; by default all")
+    chosen = parser.parse_args().parts or list(PARTS)
     if unknown := [name for name in chosen if name not in PARTS]:
         parser.error(f"{unknown[0]} is not one of {', '.join(PARTS)}")
-    rows, failed = kept(), []
+    failed = []
     for name in chosen:
         print(f"== {name}: python {' '.join(PARTS[name])}", flush=True)
         begin = time.monotonic()
@@ -55,8 +50,8 @@ def main() -> int:
         failed += [name] * bool(status)
         ended = last if not status else f"**failed**, exit code {status}: {last}"
         minutes = f"{(time.monotonic() - begin) / 60:.0f}"
-        rows[name] = [name, f"`python {' '.join(PARTS[name])}`", f"{date.today()}", minutes, ended]
-        write_text(RESULT, page(rows))
+        row = [name, f"`python {' '.join(PARTS[name])}`", f"{date.today()}", minutes, ended]
+        write_text(RESULT, page({**kept(), name: row}))
     left = [name for name in PARTS if name not in chosen]
     print(f"run: {', '.join(chosen)}; not run: {', '.join(left) or 'nothing'}; {RESULT.relative_to(ROOT)} has all")
     print(f"failed: {', '.join(failed)}" if failed else "all as they should be")

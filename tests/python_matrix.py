@@ -20,11 +20,10 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from yolo_plugins.files import write_text
-from yolo_plugins.tables import markdown
+from yolo_plugins.tables import markdown, part_of, with_part
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "versions.md"
-START, END = "<!-- pythons -->\n", "\n<!-- /pythons -->"
 SHOWN = ("torch", "ultralytics", "numpy", "opencv-python", "onnx", "pyyaml")
 USUAL = [f"python3.{minor}" for minor in range(10, 15)]
 HEADINGS = ["Python", "dependencies", "passed", "failed", "skipped", *SHOWN]
@@ -90,7 +89,7 @@ def versions(python: Path) -> list[str]:
 
 def kept(text: str) -> dict[tuple[str, ...], list[str]]:
     """The lines between the marks, by Python and dependencies."""
-    lines = text.partition(START)[2].partition(END)[0].splitlines()[2:]
+    lines = part_of(text, "pythons").splitlines()[2:]
     rows = [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in lines]
     return {(*minor(row[0]), row[1]): row for row in rows}
 
@@ -120,8 +119,7 @@ def main() -> int:
             text = PAGE.read_text(encoding="utf-8")
             rows = {**kept(text), (*minor(found), row[1]): row}
             table = markdown([HEADINGS, *(rows[key] for key in sorted(rows, key=lambda key: (key[2], int(key[1]))))])
-            before, start, rest = text.partition(START)
-            write_text(PAGE, f"{before}{start}{table}{END}{rest.partition(END)[2]}")
+            write_text(PAGE, with_part(text, "pythons", table))
             print(" | ".join(row), flush=True)
     return int(bool(failed))
 

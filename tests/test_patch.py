@@ -188,10 +188,15 @@ def fail() -> None:
     raise patch_ultralytics.PatchError("no")
 
 
-def without_obb(name: str) -> ModuleType:
-    if name.endswith(".heads"):
-        raise ImportError("cannot import name 'OBB' from 'ultralytics.nn.modules'")
-    return import_module(name)
+def lacking(module: str) -> Callable[[str], ModuleType]:
+    """`import_module` where a name that the pack's heads import is not in a module."""
+
+    def load(name: str) -> ModuleType:
+        if name.endswith(".heads"):
+            raise ImportError(f"cannot import name 'OBB' from '{module}'", name=module)
+        return import_module(name)
+
+    return load
 
 
 @pytest.mark.parametrize(
@@ -199,7 +204,11 @@ def without_obb(name: str) -> ModuleType:
     [
         ("inspect.getsource", lambda _: "def parse_model(d): ...", r"Ultralytics \d+\.\d+.*tested: 8.*pip install"),
         ("yolo_plugins.rows.safe_loading.trust", fail, "no"),
-        ("importlib.import_module", without_obb, r"^Ultralytics \d.* lacks .*'OBB'.*tested: 8.1.*stock models work"),
+        (
+            "importlib.import_module",
+            lacking("ultralytics.nn.modules"),
+            r"^Ultralytics \d.* lacks .*'OBB'.*tested: 8.1.*stock models work",
+        ),
     ],
     ids=["parse_model of unknown shape", "a later step", "a head that was not there yet"],
 )
@@ -213,3 +222,9 @@ def test_a_patch_that_fails_leaves_ultralytics_as_it_was(
     monkeypatch.undo()
     assert state() == before
     assert not patch_ultralytics.active()
+
+
+def test_ultralytics_is_not_blamed_for_what_another_package_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.import_module", lacking("torch.nn"))
+    with pytest.raises(ImportError, match=r"^cannot import name 'OBB' from 'torch.nn'$"):
+        patch_ultralytics.apply()

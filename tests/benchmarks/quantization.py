@@ -23,7 +23,7 @@ import torch
 from yolo_plugins.files import write_text
 from yolo_plugins.models.building import load, quiet, yolo
 from yolo_plugins.quantizing import export_arguments, quantize
-from yolo_plugins.tables import table
+from yolo_plugins.tables import table, with_part
 from yolo_plugins.training.runs import validate
 
 FORMATS = {"onnx": "ONNX Runtime", "openvino": "OpenVINO"}
@@ -31,7 +31,7 @@ RECIPES = ("32 bits", "default", "8 bits, Ultralytics", "8 bits, ours")
 """By default OpenVINO computes in bfloat16 where the processor has it, ONNX Runtime in 32 bits."""
 ALLOWED = {("onnx", RECIPES[2]): 0.03, ("openvino", RECIPES[2]): 0.015}
 OURS = 0.01
-BEGIN, END = "<!-- table -->", "<!-- end of table -->"
+MARK = "table"
 
 Results = dict[str, dict[str, Any]]
 """By `NAME format recipe`: `map` from 0 to 1, `box_map` where that is of masks, `ms`, and of ours the layers `kept`."""
@@ -47,7 +47,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=50, help="times that each file is timed; 0: none is (default 50)")
     parser.add_argument("--folder", type=Path, default=Path("runs/quantization"), help="for the exported files")
     parser.add_argument("--results", type=Path, default=Path("runs/quantization.json"))
-    parser.add_argument("--page", type=Path, help=f"write the table between {BEGIN} and {END} of this file")
+    parser.add_argument("--page", type=Path, help=f"the file that has the table, after <!-- {MARK} -->")
     parser.add_argument("--limits", action="store_true", help="exit with 1 where a recipe loses more than it may")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
@@ -68,8 +68,7 @@ def main() -> int:
     print(text)
     if args.page:
         page = args.page.read_text(encoding="utf-8")
-        before, after = page.split(BEGIN)[0], page.split(END)[1]
-        write_text(args.page, f"{before}{BEGIN}\n{text}\n{END}{after}")
+        write_text(args.page, with_part(page, MARK, text))
     over = too_much(results)
     print(*over, sep="\n")
     return int(bool(args.limits and over))
