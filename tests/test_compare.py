@@ -17,7 +17,7 @@ from yolo_plugins.model_yamls import names
 from yolo_plugins.models.building import save, yolo
 from yolo_plugins.rows.yaml_files import with_scale
 
-FORMATS = [name for name in ("torch", "onnx", "ncnn") if not formats.absent(name)]
+FORMATS = [name for name in ("torch", "onnx") if not formats.absent(name)]
 ROUNDS = 4
 
 
@@ -167,7 +167,7 @@ def test_a_missing_runtime_is_a_cell_not_a_crash(again, monkeypatch):
     assert "pip install openvino_that_is_not_there" in (Path(again["output"]) / "report.md").read_text()
 
 
-@pytest.mark.skipif("ncnn" not in FORMATS, reason="ncnn or pnnx is not installed")
+@pytest.mark.skipif(bool(formats.absent("ncnn")), reason="ncnn or pnnx is not installed")
 def test_a_precision_that_does_not_exist_is_a_row_that_says_so(again):
     plain, eight = compare(**again, formats=["ncnn"], quantize=[8], rounds=1)
     assert (plain["state"], plain["bits"], plain["recipe"]) == ("ok", 32, "")
