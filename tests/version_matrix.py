@@ -97,6 +97,7 @@ def install(environment: Environment, release: str, wheels: Path | None) -> None
     folder = ["--no-index", "--find-links", str(wheels)] if wheels else []
     known = bool(wheels and list(wheels.glob(f"ultralytics-{release}-*.whl")))
     pip(environment, *(folder if known else []), "--no-deps", f"ultralytics=={release}")
+    (environment.site_packages / "ray.py").write_text("raise ImportError('too new for old releases')")
     listed = (
         "import importlib.metadata as m\n"
         "names = [r for r in m.requires('ultralytics') if 'extra ==' not in r]\n"

@@ -51,7 +51,7 @@ def nearest_own(name: str) -> list[str]:
     """Names of the pack's files that a misspelt name may mean, with its scale letter."""
     found = NAME.match(name)
     scale = (found["scale"] if found else None) or "n"
-    return difflib.get_close_matches(name, [with_scale(known, scale) for known in names()], n=2, cutoff=0.8)
+    return difflib.get_close_matches(name, [with_scale(known, scale) for known in names()], n=2, cutoff=0.9)
 
 
 def locate(model: str) -> Path:
