@@ -187,8 +187,8 @@ def test_our_file_wins_over_ultralytics_and_says_so_and_one_in_the_working_direc
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="errors have no notes before")
 @pytest.mark.parametrize(
     ("asked", "meant"),
-    [("yolov8n-gost.yaml", "yolov8n-ghost.yaml"), ("yolo26m-lit.yaml", "yolo26m-lite.yaml"), ("yolov7n.yaml", None)],
-    ids=["one of ours misspelt", "of another scale", "a stock one that this release lacks"],
+    [("yolov8n-gost.yaml", "yolov8n-ghost.yaml"), ("yolo26n_lite.yaml", "yolo26n-lite.yaml"), ("yolov7n.yaml", None)],
+    ids=["one of ours misspelt", "with another letter", "a stock one that this release lacks"],
 )
 def test_a_name_near_one_of_ours_is_pointed_out_and_no_other(patched: None, asked: str, meant: str | None) -> None:
     with pytest.raises(FileNotFoundError) as caught:
