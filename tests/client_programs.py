@@ -88,6 +88,34 @@ def both(run: Callable[[Any], Any]) -> None:
     print(f"within {gap:.0e}")
 
 
+def yolonnx(data: Path) -> None:
+    """Detect with the ONNX file by what its metadata says; the surest detection is the one Ultralytics finds."""
+    from onnxruntime import InferenceSession
+    from PIL import Image
+    from ultralytics import YOLO
+    from yolonnx.services import Detector
+    from yolonnx.to_tensor_strategies import PillowToTensorContainStrategy
+
+    file = str(picture(data))
+    session = InferenceSession("best.onnx", providers=["CPUExecutionProvider"])
+    found = Detector(session, PillowToTensorContainStrategy(), conf_threshold=0.0001).run(Image.open(file))
+    (result,) = YOLO("best.onnx", task="detect").predict(file, imgsz=SIZE, conf=0.0001, verbose=False)
+    surest = max(found, key=lambda detection: detection.score)
+    assert abs(surest.score - float(result.boxes.conf.max())) < NEAR, f"{surest}, {result.boxes.conf.max()}"
+    print("works")
+
+
+def polygraphy(data: Path) -> None:
+    """NVIDIA's check of a file for TensorRT, without TensorRT: each node is run by itself."""
+    import subprocess
+
+    command = [str(Path(sys.executable).with_name("polygraphy")), "check", "lint", "best.onnx"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    faults = [line for line in done.stdout.splitlines() if line.startswith("[E]")]
+    print(f"{len(faults)} faulty nodes")
+
+
 def opencv(data: Path) -> None:
     """Run the ONNX file by OpenCV's own interpreter."""
     import cv2
@@ -128,7 +156,7 @@ def checker(data: Path) -> None:
     print(f"{opsets[0]} to {opsets[-1]}")
 
 
-PROGRAMS = {f.__name__: f for f in (video, tune, sahi, supervision, opencv, reference, checker)}
+PROGRAMS = {f.__name__: f for f in (video, tune, sahi, supervision, yolonnx, opencv, polygraphy, reference, checker)}
 
 if __name__ == "__main__":
     PROGRAMS[sys.argv[1]](Path(sys.argv[2]))

@@ -27,7 +27,7 @@ HEADINGS = ["client", "version", "what it did", *(f"`{name}`" for name in MODELS
 
 @dataclass(frozen=True)
 class Client:
-    """Somebody else's program, of a package that is installed where it is missing.
+    """Somebody else's program, of a package that is installed where it is missing, with packages that it does not name.
 
     `command` is what is run beside best.pt, best.onnx and video.mp4: `yolo` with these words, or the program of this
     name in `client_programs.py`, whose last line is what it found.
@@ -52,8 +52,14 @@ CLIENTS = {
     "`YOLO.tune`": Client("ultralytics", "searches for hyperparameters, one iteration", "tune"),
     "sahi": Client("sahi", "predicts on the slices of an image", "sahi"),
     "supervision": Client("supervision", "reads results and draws them", "supervision"),
+    "yolonnx": Client(
+        "yolonnx", "detects with the ONNX file by its metadata; its surest box is Ultralytics'", "yolonnx"
+    ),
     "OpenCV dnn": Client("opencv-python", "runs the ONNX file; how far from torch", "opencv"),
     "ONNX reference": Client("onnx", "evaluates the file operator by operator; how far from torch", "reference"),
+    "Polygraphy": Client(
+        "polygraphy onnx_graphsurgeon", "NVIDIA's check of the file for TensorRT, without TensorRT", "polygraphy"
+    ),
     "ONNX checker": Client("onnx", "checks the file in full, at every opset that torch writes from 13", "checker"),
 }
 
@@ -104,10 +110,11 @@ def rows_of(chosen: dict[str, Client]) -> dict[str, list[str]]:
             print(model, flush=True)
             trained(environment, model, data, root / model)
         for name, client in chosen.items():
-            if not version(environment, client.package, root):
-                pip(environment, client.package)
+            package, *more = client.package.split()
+            if not version(environment, package, root):
+                pip(environment, package, *more)
             results = [tried(environment, client, data, root / model) for model in MODELS]
-            rows[name] = [name, version(environment, client.package, root), client.does, *results]
+            rows[name] = [name, version(environment, package, root), client.does, *results]
             print(" | ".join(rows[name]), flush=True)
     return rows
 
