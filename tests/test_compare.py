@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import torch
 from yolo_plugins.comparing import compare, formats
+from yolo_plugins.comparing.intervals import FEWEST
 from yolo_plugins.model_yamls import names
 from yolo_plugins.models.building import save, yolo
 from yolo_plugins.rows.yaml_files import with_scale
@@ -179,7 +180,7 @@ def test_a_precision_that_does_not_exist_is_a_row_that_says_so(again):
 @pytest.mark.slow
 def test_fewer_bits_are_compared_with_32_bits_of_the_same_format(again):
     """Ultralytics' recipe and ours apart, the runtime's own default where it is another; all run and are judged."""
-    found = compare(**again, formats=["onnx", "openvino", "ncnn", "mnn"], quantize=[8, 16], rounds=ROUNDS)
+    found = compare(**again, formats=["onnx", "openvino", "ncnn", "mnn"], quantize=[8, 16], rounds=FEWEST)
     rows = {(row["format"], row["bits"], row["recipe"]): row for row in found}
     wanted = [("onnx", 8, "yolo-plugins"), ("openvino", 8, "yolo-plugins"), ("ncnn", 16, "ultralytics")]
     wanted += [(form, bits, "ultralytics") for form in ("onnx", "openvino", "mnn") for bits in (8, 16)]
