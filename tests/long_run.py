@@ -27,7 +27,7 @@ PARTS = {
     "pythons": ["tests/python_matrix.py"],
     "oldest": ["tests/python_matrix.py", "--oldest"],
     "clients": ["tests/clients.py", "-o", "docs/robustness.md"],
-    "soak": ["tests/benchmarks/soak.py", "-o", "tests/benchmarks/results/soak.md"],
+    "soak": ["tests/benchmarks/soak.py", "--minutes", "30", "-o", "tests/benchmarks/results/soak.md"],
     "recipes": ["tests/benchmarks/recipe_table.py", "-o", "docs/recipe-table.md"],
     "faults": [*SLOW, "-n", "0", FAULTS],
     "tests": [*SLOW, "--no-loadscope-reorder", "--ignore", FAULTS],
