@@ -154,6 +154,12 @@ def test_half_an_install_starts_in_silence_and_status_tells(broken: str, copied:
     assert not written(copied.site_packages) - {"yolo_plugins.py"}
 
 
+def test_status_tells_what_is_missing_where_torch_is_not_installed(copied: Environment, tmp_path: Path) -> None:
+    code = "import sys; sys.modules['torch'] = None; from yolo_plugins.cli import main; main(['status'])"
+    said = copied.run("python", "-c", code, cwd=tmp_path).stdout
+    assert "blocks        unknown: torch is not installed: pip install torch" in said
+
+
 def test_a_broken_package_costs_one_warning_and_stock_models_work(copied: Environment, tmp_path: Path) -> None:
     (copied.site_packages / "yolo_plugins" / "rows" / "parsing.py").write_text("def broken(:")
     code = "from ultralytics import YOLO; print(YOLO('yolov8n.yaml').task)"

@@ -172,6 +172,8 @@ def _write(path: Path, text: str) -> None:
 
 
 def _damage(error: Exception) -> str:
+    if isinstance(error, ModuleNotFoundError) and not str(error.name).startswith(("yolo_plugins", "patch_ultralytics")):
+        return f"unknown: {error.name} is not installed: pip install {str(error.name).partition('.')[0]}"
     reason = " ".join(str(error).split())
     return f"damaged ({type(error).__name__}: {reason}); run pip install --force-reinstall --no-deps yolo-plugins"
 
