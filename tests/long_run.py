@@ -74,7 +74,7 @@ def run(command: list[str]) -> tuple[int, str]:
         for line in process.stdout:
             print(line, end="", flush=True)
             last = line.strip() or last
-    return process.returncode, re.sub(r"^=+ | =+$", "", last)
+    return process.returncode, re.sub(r"^=+ | =+$", "", last).replace("|", "/")
 
 
 def kept() -> dict[str, list[str]]:

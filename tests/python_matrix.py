@@ -104,7 +104,7 @@ def main() -> int:
     parser.add_argument("--oldest", action="store_true", help="every dependency at its lower bound")
     parser.add_argument("--environments", type=Path, metavar="FOLDER", help="where environments are kept")
     args = parser.parse_args()
-    failed = 0
+    failed, ran = 0, []
     with tempfile.TemporaryDirectory() as temporary:
         for python in args.pythons or [name for name in USUAL if number_of(name)]:
             number = number_of(python)
@@ -121,6 +121,8 @@ def main() -> int:
             table = markdown([HEADINGS, *(rows[key] for key in sorted(rows, key=lambda key: (key[2], int(key[1]))))])
             write_text(PAGE, with_part(text, "pythons", table))
             print(" | ".join(row), flush=True)
+            ran.append(found)
+    print(f"{', '.join(ran)}: {failed} tests failed")
     return int(bool(failed))
 
 

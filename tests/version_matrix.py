@@ -198,8 +198,12 @@ HEADINGS = ("Ultralytics", "tests", "stock YAMLs alike", *STAGES, "needs", "torc
 
 def read_table(file: Path = TABLE) -> dict[str, list[str]]:
     """The rows kept in the repository, by release."""
-    lines = file.read_text(encoding="utf-8").splitlines() if file.exists() else []
-    rows = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines if re.match(r"\| \d", line)]
+    text = file.read_text(encoding="utf-8").partition("\n## ")[0] if file.exists() else ""
+    rows = [
+        [cell.strip() for cell in line.strip("|").split(" | ")]
+        for line in text.splitlines()
+        if re.match(r"\| \d", line)
+    ]
     return {cells[0]: cells for cells in rows}
 
 
@@ -247,7 +251,9 @@ def main() -> int:
             write_text(TABLE, render({**read_table(), release: cells}))
     rows = read_table()
     within = [name for name in args.releases if order(TESTED[0]) <= order(name) <= order(TESTED[1])]
-    return int(not all(works(rows[name]) for name in within))
+    good = sum(works(rows[name]) for name in within)
+    print(f"{good} of {len(within)} releases within the range work")
+    return int(good < len(within))
 
 
 if __name__ == "__main__":
