@@ -321,13 +321,30 @@ def test_the_settings_of_workers_hold_a_font_and_switch_services_off(tmp_path):
     assert "datasets_dir" in settings
 
 
+REFUSED = """
+import builtins, importlib, sys
+from ultralytics.utils import files
+real, refusals = builtins.__import__, ["cannot enable executable stack"]
+def refusing(name, *args, **kwargs):
+    if name == "MNN" and refusals:
+        raise ImportError(refusals.pop())
+    return real(name, *args, **kwargs)
+def cleared(name, *patterns):  # as Ultralytics does, but for the flag in the library
+    for module in [module for module in sys.modules if module.startswith(name + ".")]:
+        del sys.modules[module]
+    return importlib.import_module(name)
+builtins.__import__, files.import_execstack = refusing, cleared
+"""
+
+
 @pytest.mark.skipif(find_spec("MNN") is None, reason="MNN is not installed")
-def test_mnns_converter_installs_nothing_and_reports_nothing(tmp_path):
+@pytest.mark.parametrize("before", ["", REFUSED], ids=["as it is", "once its library was refused"])
+def test_mnns_converter_installs_nothing_and_reports_nothing(before, tmp_path):
     pip = tmp_path / "pip"
     pip.write_text(f"#!/bin/sh\ntouch {tmp_path / 'installed'}\n")
     pip.chmod(0o755)
     program = (
-        "from yolo_plugins.comparing.runtimes import import_mnn; import_mnn()\n"
+        f"{before}\nfrom yolo_plugins.comparing.runtimes import import_mnn; import_mnn()\n"
         "from MNN.tools import mnnconvert; print('logger', mnnconvert.mnn_logger)"
     )
     path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"

@@ -7,9 +7,38 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from typing import Any
 
 from .. import __version__
 from .commands import GROUPS
+
+
+class CommandParser(argparse.ArgumentParser):
+    """Of a command that takes options of a block, those it does not know are left over with their values.
+
+    By itself argparse leaves their names over, and newer ones take a value for a positional argument.
+    """
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        words: list[str] = list(args or ())
+        more: list[str] = []
+        if self.get_default("takes_options"):
+            words, more = self._unknown_options(words)
+        found, rest = super().parse_known_args(words, namespace)
+        return found, [*more, *rest]
+
+    def _unknown_options(self, words: list[str]) -> tuple[list[str], list[str]]:
+        known: list[str] = []
+        unknown: list[str] = []
+        waiting = list(words)
+        while waiting:
+            word = waiting.pop(0)
+            name, equals, _ = word.partition("=")
+            ours = name.startswith("--") and name not in self._option_string_actions
+            (unknown if ours else known).append(word)
+            if ours and not equals and waiting and not waiting[0].startswith("--"):
+                unknown.append(waiting.pop(0))
+        return known, unknown
 
 
 def parser(grouped: bool = True) -> argparse.ArgumentParser:
@@ -22,7 +51,9 @@ def parser(grouped: bool = True) -> argparse.ArgumentParser:
     whole = argparse.ArgumentParser(prog="yolo-plugins", usage="yolo-plugins COMMAND …", formatter_class=look)
     whole.add_argument("--version", action="version", version=f"yolo-plugins {__version__}")
     listed = argparse.SUPPRESS if grouped else None
-    commands = whole.add_subparsers(prog="yolo-plugins", dest="command", metavar="COMMAND", required=True, help=listed)
+    commands = whole.add_subparsers(
+        prog="yolo-plugins", dest="command", metavar="COMMAND", required=True, help=listed, parser_class=CommandParser
+    )
     for group, names in GROUPS.items():
         lines.append(f"\n{group}:")
         for name in names:

@@ -16,7 +16,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("c2", metavar="C2", type=int, nargs="?", help="output channels (default: C1)")
     parser.add_argument("--size", type=int, default=32, help="side of the input map (default 32)")
     parser.epilog = "Any argument of the block is an option, such as --k 3 --act silu; `yolo-plugins list` shows them."
-    parser.set_defaults(takes_more=True)
+    parser.set_defaults(takes_more=True, takes_options=True)
     parser.allow_abbrev = False  # --s is the block's stride, not --size
 
 

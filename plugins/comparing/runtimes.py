@@ -137,7 +137,6 @@ def _works_in_place(param: Path, sources: list[str]) -> bool:
 
 def import_mnn() -> Any:
     """MNN without its log, whose import installs a package that breaks onnx, and which reports every conversion."""
-    sys.modules["MNN.tools.utils.log"] = None  # type: ignore[assignment]
     try:
         import MNN
     except ImportError:
@@ -145,6 +144,7 @@ def import_mnn() -> Any:
         from ultralytics.utils.files import import_execstack
 
         MNN = import_execstack("MNN", "_mnncengine*.so", "_tools*.so")
+    sys.modules["MNN.tools.utils.log"] = None  # type: ignore[assignment]  # after that forgets what MNN has imported
     return MNN
 
 
