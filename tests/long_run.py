@@ -31,8 +31,9 @@ PARTS = {
     "recipes": ["tests/benchmarks/recipe_table.py", "-o", "docs/recipe-table.md"],
     "faults": [*SLOW, "-n", "0", FAULTS],
     "tests": [*SLOW, "--no-loadscope-reorder", "--ignore", FAULTS],
+    "again": [*SLOW, "-n", "0", "--last-failed", "--last-failed-no-failures", "none"],
 }
-"""By name, what Python is told; `tests` is all other slow tests."""
+"""By name, what Python is told; `tests` is all other slow tests, `again` those of them that failed, one at a time."""
 HEADINGS = ["part", "command", "date", "minutes", "result"]
 
 
