@@ -15,6 +15,7 @@ import time
 from datetime import date
 from pathlib import Path
 
+import pytest
 from yolo_plugins.files import write_text
 from yolo_plugins.tables import markdown
 
@@ -48,6 +49,8 @@ def main() -> int:
         print(f"== {name}: python {' '.join(PARTS[name])}", flush=True)
         begin = time.monotonic()
         status, last = run(PARTS[name])
+        if name == "again" and status == pytest.ExitCode.NO_TESTS_COLLECTED:
+            status, last = 0, "nothing had failed"
         failed += [name] * bool(status)
         ended = last if not status else f"**failed**, exit code {status}: {last}"
         minutes = f"{(time.monotonic() - begin) / 60:.0f}"
