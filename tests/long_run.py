@@ -1,9 +1,9 @@
-"""Everything that takes too long for the suite, one after another; each part writes its result into the repository.
+"""Everything that takes too long for the suite, in parts; each writes its result into the repository.
 
 Usage: python tests/long_run.py [PART ...]
 
-What was run, for how long, and how it ended is kept in tests/benchmarks/results/long_run.md, where parts that were
-not run this time keep their last lines.
+Parts that keep a single core busy run two at a time, then the others one by one. What was run, for how long, and how
+it ended is kept in tests/benchmarks/results/long_run.md, where parts that were not run this time keep their last lines.
 """
 
 import argparse
@@ -12,8 +12,10 @@ import re
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from pathlib import Path
+from threading import Lock
 
 import pytest
 from yolo_plugins.files import write_text
@@ -35,6 +37,8 @@ PARTS = {
     "again": [*SLOW, "-n", "0", "--last-failed", "--last-failed-no-failures", "none"],
 }
 """By name, what Python is told; `tests` is all other slow tests, `again` those of them that failed, one at a time."""
+ONE_CORE = ("versions", "soak", "clients", "recipes", "faults")
+PAGE = Lock()
 HEADINGS = ["part", "command", "date", "minutes", "result"]
 
 
@@ -44,22 +48,35 @@ def main() -> int:
     chosen = parser.parse_args().parts or list(PARTS)
     if unknown := [name for name in chosen if name not in PARTS]:
         parser.error(f"{unknown[0]} is not one of {', '.join(PARTS)}")
-    failed = []
-    for name in chosen:
-        print(f"== {name}: python {' '.join(PARTS[name])}", flush=True)
-        begin = time.monotonic()
-        status, last = run(PARTS[name])
-        if name == "again" and status == pytest.ExitCode.NO_TESTS_COLLECTED:
-            status, last = 0, "nothing had failed"
-        failed += [name] * bool(status)
-        ended = last if not status else f"**failed**, exit code {status}: {last}"
-        minutes = f"{(time.monotonic() - begin) / 60:.0f}"
-        row = [name, f"`python {' '.join(PARTS[name])}`", f"{date.today()}", minutes, ended]
-        write_text(RESULT, page({**kept(), name: row}))
+    begin = time.monotonic()
+    beside = [name for name in chosen if name in ONE_CORE]
+    with ThreadPoolExecutor(max_workers=2) as two:
+        green = dict(zip(beside, two.map(finish, beside), strict=True))
+    green |= {name: finish(name) for name in chosen if name not in ONE_CORE}
+    failed = [name for name in chosen if not green[name]]
     left = [name for name in PARTS if name not in chosen]
-    print(f"run: {', '.join(chosen)}; not run: {', '.join(left) or 'nothing'}; {RESULT.relative_to(ROOT)} has all")
-    print(f"failed: {', '.join(failed)}" if failed else "all as they should be")
+    ended = (
+        f"{(time.monotonic() - begin) / 60:.0f} minutes for {', '.join(chosen)}; "
+        f"not run: {', '.join(left) or 'nothing'}; failed: {', '.join(failed) or 'nothing'}"
+    )
+    write_text(RESULT, page(kept(), f"The last run ended on {date.today()}: {ended}."))
+    print(ended)
     return int(bool(failed))
+
+
+def finish(name: str) -> bool:
+    """Whether a part ended as it should, after writing its line into the page."""
+    print(f"== {name}: python {' '.join(PARTS[name])}", flush=True)
+    begin = time.monotonic()
+    status, last = run(PARTS[name])
+    if name == "again" and status == pytest.ExitCode.NO_TESTS_COLLECTED:
+        status, last = 0, "nothing had failed"
+    ended = last if not status else f"**failed**, exit code {status}: {last}"
+    minutes = f"{(time.monotonic() - begin) / 60:.0f}"
+    row = [name, f"`python {' '.join(PARTS[name])}`", f"{date.today()}", minutes, ended]
+    with PAGE:
+        write_text(RESULT, page({**kept(), name: row}))
+    return not status
 
 
 def run(command: list[str]) -> tuple[int, str]:
@@ -88,9 +105,9 @@ def kept() -> dict[str, list[str]]:
     return {row[0]: row for row in rows if row[0] in PARTS}
 
 
-def page(rows: dict[str, list[str]]) -> str:
+def page(rows: dict[str, list[str]], ended: str = "A run is under way.") -> str:
     lines = [rows.get(name, [name, f"`python {' '.join(PARTS[name])}`", "", "", "not run"]) for name in PARTS]
-    return f"# The long run\n\nMade by `python tests/long_run.py`.\n\n{markdown([HEADINGS, *lines], [3])}\n"
+    return f"# The long run\n\nMade by `python tests/long_run.py`. {ended}\n\n{markdown([HEADINGS, *lines], [3])}\n"
 
 
 if __name__ == "__main__":
