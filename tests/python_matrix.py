@@ -4,8 +4,8 @@ Usage: python tests/python_matrix.py [PYTHON ...] [--oldest] [--environments FOL
 
 Each Python (a program, such as python3.12; by default those from 3.10 that are found) gets an environment of its own,
 several gigabytes with torch, which is kept in FOLDER where one is given. With --oldest, every dependency in
-pyproject.toml is installed at its lower bound. The table in docs/versions.md keeps the lines of environments that are
-not run this time.
+pyproject.toml is installed at its lower bound, by default on the oldest Python alone: torch was then built for few newer
+ones. The table in docs/versions.md keeps the lines of environments that are not run this time.
 """
 
 import argparse
@@ -106,7 +106,8 @@ def main() -> int:
     args = parser.parse_args()
     failed, ran = 0, []
     with tempfile.TemporaryDirectory() as temporary:
-        for python in args.pythons or [name for name in USUAL if number_of(name)]:
+        usual = [name for name in USUAL if number_of(name)]
+        for python in args.pythons or (usual[:1] if args.oldest else usual):
             number = number_of(python)
             if not number:
                 parser.error(f"{python} is no Python that runs here")
