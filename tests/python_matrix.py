@@ -4,7 +4,7 @@ Usage: python tests/python_matrix.py [PYTHON ...] [--oldest] [--environments FOL
 
 Each Python (a program, such as python3.12; by default those from 3.10 that are found) gets an environment of its own,
 several gigabytes with torch, which is kept in FOLDER where one is given. With --oldest, every dependency in
-pyproject.toml is installed at its lower bound, by default on the oldest Python alone: torch was then built for few newer
+pyproject.toml is installed at its lower bound, by default on the oldest Python alone: torch of then knows few newer
 ones. The table in docs/versions.md keeps the lines of environments that are not run this time.
 """
 
