@@ -14,6 +14,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
@@ -105,14 +106,17 @@ def main() -> int:
     parser.add_argument("--environments", type=Path, metavar="FOLDER", help="where environments are kept")
     args = parser.parse_args()
     failed, ran = 0, []
-    with tempfile.TemporaryDirectory() as temporary:
-        usual = [name for name in USUAL if number_of(name)]
-        for python in args.pythons or (usual[:1] if args.oldest else usual):
-            number = number_of(python)
-            if not number:
-                parser.error(f"{python} is no Python that runs here")
-            name = f"{number}-oldest" if args.oldest else number
-            own = make(python, args.oldest, (args.environments or Path(temporary)) / name)
+    usual = [name for name in USUAL if number_of(name)]
+    pythons = args.pythons or (usual[:1] if args.oldest else usual)
+    if unknown := [name for name in pythons if not number_of(name)]:
+        parser.error(f"{unknown[0]} is no Python that runs here")
+    with tempfile.TemporaryDirectory() as temporary, ThreadPoolExecutor(max_workers=1) as ahead:
+
+        def own_python(python: str) -> Path:
+            name = f"{number_of(python)}-oldest" if args.oldest else number_of(python)
+            return make(python, args.oldest, (args.environments or Path(temporary)) / name)
+
+        for own in ahead.map(own_python, pythons):  # the next is installed while the suite runs in one
             counts = suite(own, args.oldest, Path(temporary))
             found, *packages = versions(own)
             row = [found, "oldest" if args.oldest else "newest", *counts, *packages]
