@@ -141,7 +141,9 @@ def main() -> int:
         shown = {**known, **rows}
         table = markdown([HEADINGS, *(shown[name] for name in CLIENTS if name in shown)])
         write_text(args.output, with_part(page, "clients", table))
-    return int(any(cell.startswith("FAILS") for row in rows.values() for cell in row))
+    failing = [name for name, row in rows.items() if any(cell.startswith("FAILS") for cell in row)]
+    print(f"{len(rows) - len(failing)} of {len(rows)} clients work with {', '.join(MODELS)}")
+    return int(bool(failing))
 
 
 if __name__ == "__main__":

@@ -60,6 +60,7 @@ def main() -> None:
     text = page(pairs)
     if args.output:
         write_text(args.output, text)
+        print(counted(pairs))
     else:
         print(text, end="")
 
@@ -114,9 +115,14 @@ def train_a_step(model: Any) -> None:
                     raise RuntimeError(f"{name} ({type(block).__name__}) has a parameter without a finite gradient")
 
 
+def counted(pairs: list[Pair]) -> str:
+    light = sum(not p.refused for p in pairs)
+    yamls = len({p.stock for p in pairs})
+    return f"{yamls} YAMLs, {len(pairs)} pairs: {light} light models, {len(pairs) - light} refused"
+
+
 def page(pairs: list[Pair]) -> str:
     """The pairs as a Markdown page: counts, a line a stock YAML, and the reasons of what was refused."""
-    light = sum(not p.refused for p in pairs)
     stock = list(dict.fromkeys(p.stock for p in pairs))
     lines = [{"stock YAML": name, **{p.recipe: str(p) for p in pairs if p.stock == name}} for name in stock]
     reasons: dict[tuple[str, str], list[str]] = {}
@@ -129,8 +135,7 @@ def page(pairs: list[Pair]) -> str:
         f"Written by `python tests/benchmarks/recipe_table.py -o docs/recipe-table.md`, on Ultralytics {__version__}. "
         "Each cell: rows\nswapped of the rows that are convolutions or stages, and parameters against the stock model "
         "at the smallest scale. Each\nlight model was built and run forward and backward.\n\n"
-        f"{len(stock)} YAMLs, {len(pairs)} pairs: {light} light models, {len(pairs) - light} refused (–), "
-        f"with the reasons below.\n\n{table(lines, 'markdown')}\n\n## Refused\n\n{refused}\n"
+        f"{counted(pairs)} (–), with the reasons below.\n\n{table(lines, 'markdown')}\n\n## Refused\n\n{refused}\n"
     )
 
 

@@ -124,7 +124,12 @@ def main() -> int:
     print(text)
     if args.output:
         write_text(args.output, f"# Soak: the last result\n\n{text}")
-    return int(first != last or memory[-1] - memory[len(memory) // 2] > FLAT)
+    grown = [name for name in first if last[name] != first[name]]
+    print(
+        f"{len(memory)} cycles of {len(names)} YAMLs: {memory[0]:.0f}·10⁶ bytes after the first, {memory[-1]:.0f} "
+        f"after the last; registries that changed: {', '.join(grown) or 'none'}"
+    )
+    return int(bool(grown) or memory[-1] - memory[len(memory) // 2] > FLAT)
 
 
 if __name__ == "__main__":
