@@ -33,7 +33,7 @@ PARTS = {
     "soak": ["tests/benchmarks/soak.py", "--minutes", "30", "-o", "tests/benchmarks/results/soak.md"],
     "recipes": ["tests/benchmarks/recipe_table.py", "-o", "docs/recipe-table.md"],
     "faults": [*SLOW, "-n", "0", FAULTS],
-    "tests": [*SLOW, "--no-loadscope-reorder", "--ignore", FAULTS],
+    "tests": [*SLOW, "--dist", "worksteal", "--ignore", FAULTS],
     "again": [*SLOW, "-n", "0", "--last-failed", "--last-failed-no-failures", "none"],
 }
 """By name, what Python is told; `tests` is all other slow tests, `again` those of them that failed, one at a time."""
