@@ -1,9 +1,10 @@
 """Everything that takes too long for the suite, in parts; each writes its result into the repository.
 
-Usage: python tests/long_run.py [PART ...]
+Usage: python tests/long_run.py [PART ...] [--go-on]
 
 Parts that keep a single core busy run two at a time, then the others one by one. What was run, for how long, and how
-it ended is kept in tests/benchmarks/results/long_run.md, where parts that were not run this time keep their last lines.
+it ended is kept in tests/benchmarks/results/long_run.md. Tests that failed are run once more, one at a time. With
+--go-on, a run that was interrupted goes on with the parts that had not ended well.
 """
 
 import argparse
@@ -24,56 +25,65 @@ from yolo_plugins.tables import markdown
 ROOT = Path(__file__).parents[1]
 RESULT = ROOT / "tests" / "benchmarks" / "results" / "long_run.md"
 SLOW = ["-m", "pytest", "-m", "slow", "-vv"]
-FAULTS = "tests/test_faults.py"
+FAULTS = ["tests/test_faults.py"]
+EXPORTS = [f"tests/test_{name}.py" for name in ("block_exports", "check", "compare", "export_in_8_bits", "lite_heads")]
+PAGES = [f"tests/test_{name}.py" for name in ("notebook", "pages", "site")]
 PARTS = {
     "versions": ["tests/version_matrix.py"],
-    "pythons": ["tests/python_matrix.py"],
-    "oldest": ["tests/python_matrix.py", "--oldest"],
     "clients": ["tests/clients.py", "-o", "docs/robustness.md"],
     "soak": ["tests/benchmarks/soak.py", "--minutes", "30", "-o", "tests/benchmarks/results/soak.md"],
     "recipes": ["tests/benchmarks/recipe_table.py", "-o", "docs/recipe-table.md"],
-    "faults": [*SLOW, "-n", "0", FAULTS],
-    "tests": [*SLOW, "--dist", "worksteal", "--ignore", FAULTS],
-    "again": [*SLOW, "-n", "0", "--last-failed", "--last-failed-no-failures", "none"],
+    "faults": [*SLOW, "-n", "0", *FAULTS],
+    "pythons": ["tests/python_matrix.py"],
+    "oldest": ["tests/python_matrix.py", "--oldest"],
+    "exports": [*SLOW, "--dist", "worksteal", *EXPORTS],
+    "pages": [*SLOW, "--dist", "worksteal", *PAGES],
+    "tests": [*SLOW, "--dist", "worksteal", *(f"--ignore={file}" for file in [*FAULTS, *EXPORTS, *PAGES])],
 }
-"""By name, what Python is told; `tests` is all other slow tests, `again` those of them that failed, one at a time."""
-ONE_CORE = ("versions", "soak", "clients", "recipes", "faults")
+"""By name, what Python is told; `tests` is all other slow tests."""
+ONE_CORE = ("versions", "clients", "soak", "recipes", "faults")
 PAGE = Lock()
+NOT_RUN = "not run"
 HEADINGS = ["part", "command", "date", "minutes", "result"]
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; by default all")
-    chosen = parser.parse_args().parts or list(PARTS)
+    parser.add_argument("--go-on", action="store_true", help="leave out what has ended well since the run began")
+    args = parser.parse_args()
+    chosen = args.parts or list(PARTS)
     if unknown := [name for name in chosen if name not in PARTS]:
         parser.error(f"{unknown[0]} is not one of {', '.join(PARTS)}")
+    rows = kept()
+    if args.go_on:
+        chosen = [name for name in chosen if name not in rows or rows[name][-1].startswith("**failed**")]
+    else:
+        write_text(RESULT, page({name: row for name, row in rows.items() if name not in chosen}))
     begin = time.monotonic()
     beside = [name for name in chosen if name in ONE_CORE]
     with ThreadPoolExecutor(max_workers=2) as two:
         green = dict(zip(beside, two.map(finish, beside), strict=True))
     green |= {name: finish(name) for name in chosen if name not in ONE_CORE}
+    ended = f"{(time.monotonic() - begin) / 60:.0f} minutes for {', '.join(chosen) or 'nothing'}"
+    left = [name for name in PARTS if name not in kept()]
     failed = [name for name in chosen if not green[name]]
-    left = [name for name in PARTS if name not in chosen]
-    ended = (
-        f"{(time.monotonic() - begin) / 60:.0f} minutes for {', '.join(chosen)}; "
-        f"not run: {', '.join(left) or 'nothing'}; failed: {', '.join(failed) or 'nothing'}"
-    )
-    write_text(RESULT, page(kept(), f"The last run ended on {date.today()}: {ended}."))
-    print(ended)
+    print(f"{ended}; not run: {', '.join(left) or 'nothing'}; failed: {', '.join(failed) or 'nothing'}")
     return int(bool(failed))
 
 
 def finish(name: str) -> bool:
     """Whether a part ended as it should, after writing its line into the page."""
-    print(f"== {name}: python {' '.join(PARTS[name])}", flush=True)
+    print(f"== {name}: {shown(name)}", flush=True)
     begin = time.monotonic()
     status, last = run(PARTS[name])
-    if name == "again" and status == pytest.ExitCode.NO_TESTS_COLLECTED:
-        status, last = 0, "nothing had failed"
+    if "pytest" in PARTS[name] and status == pytest.ExitCode.TESTS_FAILED:  # two at a time on a busy machine, some do
+        first = last
+        status, last = run([*PARTS[name], "-n", "0", "--last-failed"])
+        last = f"{first}; the failed ones again, one at a time: {last}"
     ended = last if not status else f"**failed**, exit code {status}: {last}"
     minutes = f"{(time.monotonic() - begin) / 60:.0f}"
-    row = [name, f"`python {' '.join(PARTS[name])}`", f"{date.today()}", minutes, ended]
+    row = [name, shown(name), f"{date.today()}", minutes, ended]
     with PAGE:
         write_text(RESULT, page({**kept(), name: row}))
     return not status
@@ -99,15 +109,25 @@ def run(command: list[str]) -> tuple[int, str]:
 
 
 def kept() -> dict[str, list[str]]:
-    """The lines that the page has, by part."""
+    """The page's lines of parts that were run, by part."""
     text = RESULT.read_text(encoding="utf-8") if RESULT.exists() else ""
-    rows = (re.split(r" \| ", line.strip("| \n")) for line in text.splitlines() if line.startswith("| "))
-    return {row[0]: row for row in rows if row[0] in PARTS}
+    rows = [re.split(r" \| ", line.strip("| \n")) for line in text.splitlines() if line.startswith("| ")]
+    return {row[0]: row for row in rows if row[0] in PARTS and row[-1] != NOT_RUN}
 
 
-def page(rows: dict[str, list[str]], ended: str = "A run is under way.") -> str:
-    lines = [rows.get(name, [name, f"`python {' '.join(PARTS[name])}`", "", "", "not run"]) for name in PARTS]
-    return f"# The long run\n\nMade by `python tests/long_run.py`. {ended}\n\n{markdown([HEADINGS, *lines], [3])}\n"
+def page(rows: dict[str, list[str]]) -> str:
+    lines = [rows.get(name, [name, shown(name), "", "", NOT_RUN]) for name in PARTS]
+    failed = [name for name, row in rows.items() if row[-1].startswith("**failed**")]
+    ended = f"{len(rows)} of {len(PARTS)} parts were run; failed: {', '.join(failed) or 'none'}."
+    table = markdown([HEADINGS, *lines], [HEADINGS.index("minutes")])
+    return (
+        "# The long run\n\nMade by `python tests/long_run.py`, on two cores: the first five parts two at a time, the "
+        f"others one by one.\n{ended}\n\n{table}\n"
+    )
+
+
+def shown(name: str) -> str:
+    return f"`python {' '.join(PARTS[name])}`"
 
 
 if __name__ == "__main__":
