@@ -57,7 +57,7 @@ def main() -> int:
         parser.error(f"{unknown[0]} is not one of {', '.join(PARTS)}")
     rows = kept()
     if args.go_on:
-        chosen = [name for name in chosen if name not in rows or rows[name][-1].startswith("**failed**")]
+        chosen = [name for name in chosen if name not in rows or name in failing(rows)]
     else:
         write_text(RESULT, page({name: row for name, row in rows.items() if name not in chosen}))
     begin = time.monotonic()
@@ -117,13 +117,16 @@ def kept() -> dict[str, list[str]]:
 
 def page(rows: dict[str, list[str]]) -> str:
     lines = [rows.get(name, [name, shown(name), "", "", NOT_RUN]) for name in PARTS]
-    failed = [name for name, row in rows.items() if row[-1].startswith("**failed**")]
-    ended = f"{len(rows)} of {len(PARTS)} parts were run; failed: {', '.join(failed) or 'none'}."
+    ended = f"{len(rows)} of {len(PARTS)} parts were run; failed: {', '.join(failing(rows)) or 'none'}."
     table = markdown([HEADINGS, *lines], [HEADINGS.index("minutes")])
     return (
         "# The long run\n\nMade by `python tests/long_run.py`, on two cores: the first five parts two at a time, the "
         f"others one by one.\n{ended}\n\n{table}\n"
     )
+
+
+def failing(rows: dict[str, list[str]]) -> list[str]:
+    return [name for name, row in rows.items() if row[-1].startswith("**failed**")]
 
 
 def shown(name: str) -> str:
