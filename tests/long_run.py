@@ -120,7 +120,7 @@ def page(rows: dict[str, list[str]]) -> str:
     ended = f"{len(rows)} of {len(PARTS)} parts were run; failed: {', '.join(failing(rows)) or 'none'}."
     table = markdown([HEADINGS, *lines], [HEADINGS.index("minutes")])
     return (
-        "# The long run\n\nMade by `python tests/long_run.py`, on two cores: the first five parts two at a time, the "
+        f"# The long run\n\nMade by `python tests/long_run.py`, on two cores: {', '.join(ONE_CORE)} two at a time, the "
         f"others one by one.\n{ended}\n\n{table}\n"
     )
 
