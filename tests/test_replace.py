@@ -8,7 +8,7 @@ import torch
 import torchvision
 from conftest import mostly_slow
 from replacement_cases import cases, own_model
-from replacement_table import Trial, difference
+from replacement_table import Trial, detections_difference, difference
 from torch import nn
 from yolo_plugins import DWConv, GhostBottleneck, GhostConv, Match, register, replace, unregister
 from yolo_plugins.blocks.counting import parameters
@@ -46,6 +46,14 @@ def test_a_difference_is_seen_where_values_are_small_and_where_shapes_are_other(
     assert difference(boxes, boxes) == 0
     assert difference(other, boxes) == pytest.approx(0.4)
     assert difference(boxes[:3], boxes) == float("inf")
+
+
+def test_boxes_of_like_scores_may_change_places_and_no_others() -> None:
+    boxes, scores, labels = torch.rand(6, 4), torch.tensor([0.9, 0.9, 0.8, 0.7, 0.6, 0.5]), torch.arange(6)
+    expected = [boxes, scores, labels]
+    assert detections_difference([t[[1, 0, 2, 3, 4, 5]] for t in expected], expected) == 0
+    assert detections_difference([boxes, scores, labels.flip(0)], expected) > 0.1
+    assert detections_difference([t[:5] for t in expected], expected) == float("inf")
 
 
 def test_swapping_by_hand_gives_the_model_that_the_yaml_builds() -> None:
