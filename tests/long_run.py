@@ -4,7 +4,7 @@ Usage: python tests/long_run.py [PART ...] [--go-on]
 
 Parts that keep a single core busy run two at a time, then the others one by one. What was run, for how long, and how
 it ended is kept in tests/benchmarks/results/long_run.md. Tests that failed are run once more, one at a time. With
---go-on, a run that was interrupted goes on with the parts that had not ended well.
+--go-on, a run that was interrupted goes on with the parts that had not ended well, of tests with those that failed.
 """
 
 import argparse
@@ -44,6 +44,8 @@ PARTS = {
 ONE_CORE = ("versions", "clients", "soak", "recipes", "faults")
 PAGE = Lock()
 NOT_RUN = "not run"
+FAILED = "**failed**, exit code "
+TESTS_FAILED = f"{FAILED}{int(pytest.ExitCode.TESTS_FAILED)}: "
 HEADINGS = ["part", "command", "date", "minutes", "result"]
 
 
@@ -76,13 +78,18 @@ def finish(name: str) -> bool:
     """Whether a part ended as it should, after writing its line into the page."""
     print(f"== {name}: {shown(name)}", flush=True)
     begin = time.monotonic()
-    status, last = run(PARTS[name])
-    if "pytest" in PARTS[name] and status == pytest.ExitCode.TESTS_FAILED:  # two at a time on a busy machine, some do
-        first = last
+    is_suite = "pytest" in PARTS[name]
+    *_, spent, before = kept().get(name, ["0", ""])  # there is none but of a run that goes on
+    first = before.partition(TESTS_FAILED)[2] if is_suite else ""
+    if not first:
+        spent = "0"
+        status, last = run(PARTS[name])
+        first = last if is_suite and status == pytest.ExitCode.TESTS_FAILED else ""
+    if first:  # two at a time on a busy machine, some do
         status, last = run([*PARTS[name], "-n", "0", "--last-failed"])
         last = f"{first}; the failed ones again, one at a time: {last}"
-    ended = last if not status else f"**failed**, exit code {status}: {last}"
-    minutes = f"{(time.monotonic() - begin) / 60:.0f}"
+    ended = f"{FAILED}{status}: {last}" if status else last
+    minutes = f"{int(spent) + (time.monotonic() - begin) / 60:.0f}"
     row = [name, shown(name), f"{date.today()}", minutes, ended]
     with PAGE:
         write_text(RESULT, page({**kept(), name: row}))
@@ -126,7 +133,7 @@ def page(rows: dict[str, list[str]]) -> str:
 
 
 def failing(rows: dict[str, list[str]]) -> list[str]:
-    return [name for name, row in rows.items() if row[-1].startswith("**failed**")]
+    return [name for name, row in rows.items() if row[-1].startswith(FAILED)]
 
 
 def shown(name: str) -> str:
