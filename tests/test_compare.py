@@ -169,6 +169,7 @@ def test_a_missing_runtime_is_a_cell_not_a_crash(again, monkeypatch):
 
 
 @pytest.mark.skipif(bool(formats.absent("ncnn")), reason="ncnn or pnnx is not installed")
+@pytest.mark.slow
 def test_a_precision_that_does_not_exist_is_a_row_that_says_so(again):
     plain, eight = compare(**again, formats=["ncnn"], quantize=[8], rounds=1)
     assert (plain["state"], plain["bits"], plain["recipe"]) == ("ok", 32, "")

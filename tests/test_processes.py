@@ -35,6 +35,7 @@ def test_a_checkpoint_validates_and_predicts_elsewhere_where_loading_is_restrict
     assert list(tmp_path.rglob(image.name))
 
 
+@pytest.mark.slow
 def test_training_resumes_after_a_kill_in_mid_epoch(
     trained: Path, active: Environment, shapes: Path, tmp_path: Path
 ) -> None:
@@ -78,6 +79,7 @@ print('FILE', generate_ddp_file(DetectionTrainer(overrides=overrides)))
     assert "yolo_plugins.GhostConv" in done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_data_loaders_started_afresh_can_use_our_blocks(active: Environment, tmp_path: Path) -> None:
     script = tmp_path / "loader.py"
     script.write_text("""

@@ -29,6 +29,7 @@ def test_the_program_prints_what_the_page_says(environment: Environment, tmp_pat
     assert environment.run("python", "-c", code("program", rows), cwd=tmp_path).stdout == code("output", rows)
 
 
+@pytest.mark.slow
 def test_the_tables_are_what_the_code_gives(capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("ultralytics")
     tables = runpy.run_path(str(ROOT / "docs" / "tables.py"))

@@ -118,7 +118,7 @@ def test_a_recipe_may_be_the_users_own_file(tmp_path: Path) -> None:
         ("{inner: DWConv(d=2), act: relu}", '[512, True, "DWConv(d=2)", None, 0.5, "relu"]'),
     ],
 )
-@pytest.mark.parametrize("stock", ["yolov8.yaml", "yolov8-seg.yaml"])
+@pytest.mark.parametrize("stock", mostly_slow(["yolov8.yaml", "yolov8-seg.yaml"], ["yolov8-seg.yaml"]))
 def test_a_recipe_may_compose_its_stages(stock: str, options: str, row: str, tmp_path: Path) -> None:
     file = tmp_path / "mixture.yaml"
     file.write_text(f"rules: [{{stage: C2f, stride: 16, options: {options}}}]")
