@@ -119,8 +119,7 @@ def test_a_shell_completes_commands_and_their_options(shell: str, capsys: pytest
         assert done.stdout.split() == ["transplant"]
 
 
-def test_a_reader_that_has_seen_enough_is_no_error(environment: Environment, tmp_path: Path) -> None:
-    command = f"set -o pipefail; {environment.python} {environment.folder / 'bin' / 'yolo-plugins'} list | head -n 1"
+def test_a_reader_that_has_gone_is_no_error(environment: Environment, tmp_path: Path) -> None:
+    command = f"set -o pipefail; {environment.python} {environment.folder / 'bin' / 'yolo-plugins'} list | true"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, cwd=tmp_path)
-    assert done.stdout == "Blocks, with the arguments of a YAML row:\n"
-    assert (done.returncode, done.stderr) == (141, "")
+    assert (done.returncode, done.stdout, done.stderr) == (141, "", "")

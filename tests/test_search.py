@@ -219,6 +219,7 @@ def arguments(output: str, *budget: str) -> list[str]:
     return ["search", "yolov8n.yaml", *tiny, *budget, "-o", output]
 
 
+@pytest.mark.slow
 def test_the_command_writes_a_model_that_ultralytics_builds_and_tells_how_well_it_was_predicted(searched):
     folder, done = searched
     assert done.returncode == 0, done.stderr
@@ -241,6 +242,7 @@ def test_the_command_writes_a_model_that_ultralytics_builds_and_tells_how_well_i
     assert {path.name for path in folder.iterdir()} == {"mine.yaml", "yolo-plugins-search"}
 
 
+@pytest.mark.slow
 def test_a_second_search_goes_on_from_what_was_measured(searched, monkeypatch, capsys):
     folder, _ = searched
     monkeypatch.chdir(folder)
